@@ -1,0 +1,1 @@
+"""Nouns, units, protocols, clock, configuration, errors; imports nothing of ours."""

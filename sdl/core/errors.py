@@ -1,0 +1,128 @@
+"""One tree of errors; every message says what, got, allowed and what to do.
+
+* SdlError
+  x ConfigError            a file or an option is wrong (exit code 2)
+    - NameCollisionError   another distribution owns one of our package names
+    - MissingExtraError    an optional dependency is not installed
+  x SafetyError            a limit forbids what was asked
+  x ChemistryError         a chemical system is inconsistent or incomplete
+  x LabError               the laboratory could not do what it was told
+    - DeviceError          one device failed
+    - BusyError            the station or the engine is in use
+  x JournalError           the record cannot be used (exit code 2)
+    - JournalLockedError   another controller owns it
+    - JournalCorruptError  a record does not match its checksum
+  x PolicyError            a policy proposed something that is not a recipe
+  x ModelError             a surrogate or its file cannot be used
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+
+class SdlError(Exception):
+    """Base of all errors of this project.
+
+    Args:
+        what: What is wrong, in one sentence.
+        got: What was given.
+        allowed: What would have been accepted.
+        do: What the reader can do now.
+        where: File and line, record or device: the place to look at.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        got: object = None,
+        allowed: object = None,
+        do: str | None = None,
+        where: str | Path | None = None,
+    ) -> None:
+        self.what = what
+        self.got = got
+        self.allowed = allowed
+        self.do = do
+        self.where = None if where is None else str(where)
+        super().__init__(self.render())
+
+    def render(self) -> str:
+        """The message as one paragraph: ``where: what; got ...; allowed ...; do``."""
+        parts = [self.what]
+        if self.got is not None:
+            parts.append(f"got {self.got}")
+        if self.allowed is not None:
+            parts.append(f"allowed: {self.allowed}")
+        if self.do is not None:
+            parts.append(f"what to do: {self.do}")
+        text = "; ".join(parts)
+        return text if self.where is None else f"{self.where}: {text}"
+
+
+class ConfigError(SdlError):
+    """A file, a key or an option is wrong."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class NameCollisionError(ConfigError):
+    """Another installed distribution uses one of our top-level package names."""
+
+
+class MissingExtraError(ConfigError):
+    """An optional dependency is asked for but not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed",
+            do=f"pip install 'solid-state-sdl[{extra}]'",
+        )
+
+
+class SafetyError(SdlError):
+    """A limit forbids what was asked."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class ChemistryError(SdlError):
+    """A chemical system is inconsistent or incomplete."""
+
+
+class LabError(SdlError):
+    """The laboratory could not do what it was told."""
+
+
+class DeviceError(LabError):
+    """One device refused or failed."""
+
+
+class BusyError(LabError):
+    """The station, device or engine is in use."""
+
+
+class JournalError(SdlError):
+    """The record of a campaign cannot be used."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class JournalLockedError(JournalError):
+    """Another controller owns this campaign."""
+
+
+class JournalCorruptError(JournalError):
+    """A record does not match its checksum."""
+
+
+class PolicyError(SdlError):
+    """A policy returned something the laboratory cannot read as a recipe."""
+
+
+class ModelError(SdlError):
+    """A surrogate model or its file cannot be used."""

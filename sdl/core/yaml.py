@@ -1,0 +1,215 @@
+"""YAML to frozen models; every error names file, line, what was given and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Hashable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from sdl.core.errors import ConfigError
+
+MAX_BYTES = 1_000_000
+MAX_ALIASES = 50
+
+M = TypeVar("M", bound=BaseModel)
+Location = tuple[int | str, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe loader that refuses duplicate keys and swarms of aliases."""
+
+    aliases = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            self.aliases += 1
+            if self.aliases > MAX_ALIASES:
+                raise yaml.YAMLError(f"more than {MAX_ALIASES} aliases")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_text(path: Path, what: str) -> str:
+    """The text of a file.
+
+    Raises:
+        ConfigError: Absent, a directory, not readable, not UTF-8 or longer than 1 MB.
+    """
+    if not path.is_file():
+        near = sorted(p.name for p in path.parent.glob("*" + path.suffix)) if path.suffix else []
+        raise ConfigError(
+            f"{what} does not exist" if not path.exists() else f"{what} is not a file",
+            got=str(path),
+            allowed=f"an existing file{', here: ' + ', '.join(near[:8]) if near else ''}",
+            do="check the path",
+        )
+    if path.stat().st_size > MAX_BYTES:
+        raise ConfigError(
+            f"{what} is too long",
+            got=f"{path.stat().st_size} bytes",
+            allowed=f"at most {MAX_BYTES} bytes",
+            do="split it, or check that it is the right file",
+            where=path,
+        )
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as err:
+        raise ConfigError(
+            f"{what} cannot be read", got=str(err), allowed="UTF-8 text", where=path
+        ) from err
+
+
+def load(path: Path, model: type[M], what: str = "the file") -> M:
+    """Reads and validates a YAML file.
+
+    Args:
+        path: The file.
+        model: The model it must match.
+        what: What the file is, for messages: ``"the campaign file"``.
+
+    Raises:
+        ConfigError: With file and line, what was given, what is allowed, what to do.
+    """
+    return parse(read_text(path, what), model, str(path))
+
+
+def parse(text: str, model: type[M], name: str) -> M:
+    """Validates YAML text; ``name`` stands for the file in messages.
+
+    Raises:
+        ConfigError: As ``load``.
+    """
+    try:
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError, ValueError) as err:
+        mark = getattr(err, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        problem = getattr(err, "problem", None) or str(err)
+        raise ConfigError(
+            "this is not valid YAML",
+            got=problem,
+            allowed="YAML with each key once and two-space indents",
+            do="correct this line",
+            where=f"{name}{line}",
+        ) from err
+    if not isinstance(data, dict):
+        raise ConfigError(
+            "the file holds no keys",
+            got=type(data).__name__,
+            allowed=", ".join(model.model_fields),
+            do="write `key: value` lines",
+            where=f"{name}:1",
+        )
+    try:
+        return model.model_validate(data)
+    except ValidationError as err:
+        raise _config_error(err, model, root, name) from err
+
+
+def line_of(root: yaml.Node | None, location: Location) -> int:
+    """The line, from 1, of the deepest part of ``location`` that exists in the document."""
+    if root is None:
+        return 1
+    node, line = root, root.start_mark.line
+    for key in location:
+        if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+            line = node.start_mark.line
+        elif isinstance(node, yaml.MappingNode):
+            # Tags of discriminated unions stand in the location but not in the document.
+            for name, value in node.value:
+                if name.value == str(key):
+                    line, node = name.start_mark.line, value
+                    break
+    return line + 1
+
+
+def _config_error(
+    err: ValidationError, model: type[BaseModel], root: yaml.Node | None, name: str
+) -> ConfigError:
+    # A faulty child makes its parent too short or missing: only the innermost errors are told.
+    every = err.errors()
+    inner = [
+        e
+        for e in every
+        if not any(o is not e and o["loc"][: len(e["loc"])] == e["loc"] for o in every)
+    ]
+    details = sorted(inner or every, key=lambda e: line_of(root, e["loc"]))
+    first = details[0]
+    rest = len(details) - 1
+    what, got, allowed, do = _explain(first, model)
+    if rest:
+        do = f"{do} ({rest} more to mend after this one)"
+    return ConfigError(
+        what, got=got, allowed=allowed, do=do, where=f"{name}:{line_of(root, first['loc'])}"
+    )
+
+
+def _explain(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str, str | None, str]:
+    """What, got, allowed, do for one pydantic error."""
+    location, given = error["loc"], error.get("input")
+    dotted = ".".join(str(part) for part in location)
+    if error["type"] == "extra_forbidden":
+        owner = _model_at(model, location[:-1])
+        keys = list(owner.model_fields) if owner else []
+        near = difflib.get_close_matches(str(location[-1]), keys, n=1)
+        do = f"did you mean {near[0]!r}?" if near else "remove it"
+        return "unknown key", repr(location[-1]), ", ".join(keys) or None, do
+    if error["type"] == "missing":
+        return f"{dotted} is missing", "nothing", None, f"add `{location[-1]}: ...`"
+    if error["type"] == "finite_number" or (isinstance(given, float) and not math.isfinite(given)):
+        return f"{dotted} must be a finite number", str(given), "a finite number", "correct it"
+    message = error["msg"].removeprefix("Value error, ")
+    head, _, allowed = message.partition("; allowed: ")
+    return f"{dotted}: {head}", repr(given), allowed or _allowed(error), "correct this value"
+
+
+def _allowed(error: ErrorDetails) -> str | None:
+    context = error.get("ctx") or {}
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    bounds = [f"{sign} {context[key]}" for key, sign in signs.items() if key in context]
+    if bounds:
+        return " and ".join(bounds)
+    expected = context.get("expected") or context.get("expected_tags") or context.get("pattern")
+    return None if expected is None else str(expected)
+
+
+def _model_at(model: type[BaseModel], location: Iterable[int | str]) -> type[BaseModel] | None:
+    """The model that holds ``location``, following fields and skipping indices and tags."""
+    candidates: list[type[BaseModel]] = [model]
+    for part in location:
+        fields = [m.model_fields[str(part)] for m in candidates if str(part) in m.model_fields]
+        if fields:
+            candidates = list(_models_in(fields[0].annotation))
+        else:
+            tagged = [m for m in candidates if _tag(m) == str(part)]
+            candidates = tagged or candidates
+    return candidates[0] if candidates else None
+
+
+def _tag(model: type[BaseModel]) -> str | None:
+    kind = model.model_fields.get("kind")
+    return None if kind is None else str(kind.default)
+
+
+def _models_in(annotation: Any) -> Iterable[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
