@@ -1,1 +1,1 @@
-"""."""
+"""Frozen problems: system, lots, limits, prices, budget, success."""

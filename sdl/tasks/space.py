@@ -1,0 +1,200 @@
+"""A task's recipes as points of the unit cube: the coordinates policies search in."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sdl.chemistry.system import load_system
+from sdl.core.errors import ConfigError
+from sdl.core.recipe import (
+    Anneal,
+    Characterise,
+    Cooling,
+    Dose,
+    Mix,
+    Quench,
+    Recipe,
+    Regrind,
+    Step,
+)
+from sdl.tasks.task import Interval, Task
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """One continuous coordinate: range, scale, and the step its values are rounded to."""
+
+    name: str
+    interval: Interval
+    step: float
+    logarithmic: bool = False
+
+    def value(self, u: float) -> float:
+        low, high = self.interval.low, self.interval.high
+        u = min(max(u, 0.0), 1.0)
+        raw = low * (high / low) ** u if self.logarithmic else low + (high - low) * u
+        rounded = round(raw / self.step) * self.step
+        return round(min(max(rounded, low), high), 6)
+
+    def unit(self, value: float) -> float:
+        low, high = self.interval.low, self.interval.high
+        if high <= low:
+            return 0.0
+        if self.logarithmic:
+            return math.log(value / low) / math.log(high / low)
+        return (value - low) / (high - low)
+
+
+def _pick(u: float, count: int) -> int:
+    return min(int(u * count), count - 1)
+
+
+def _centre(index: int, count: int) -> float:
+    return (index + 0.5) / count
+
+
+class TaskSpace:
+    """The recipes of a task; implements ``sdl.core.proposal.RecipeSpace``.
+
+    Coordinates, in order: ratio, temperature, log dwell, log ramp, milling time, then the choices
+    with more than one option: number of regrinds, gas, cooling, one lot per cation. Values are
+    rounded to what a laboratory can set (1 °C, 0.1 h, 0.5 °C/min, 1 min, 0.001 of the ratio, 0.1 mg),
+    so that ``decode(encode(recipe)) == recipe``.
+
+    Args:
+        task: A task with a ``space``.
+
+    Raises:
+        ConfigError: The task has no space, or a lot does not bring the cation it stands for.
+    """
+
+    def __init__(self, task: Task) -> None:
+        if task.space is None:
+            raise ConfigError(
+                f"the task {task.name} has no search space", do="add the key `space` to the task"
+            )
+        self.task = task
+        self.ranges = task.space
+        ranges = task.space
+        self.axes = (
+            _Axis("ratio", ranges.ratio, 0.001),
+            _Axis("temperature_c", ranges.temperature_c, 1.0),
+            _Axis("dwell_h", ranges.dwell_h, 0.1, logarithmic=True),
+            _Axis("ramp_c_per_min", ranges.ramp_c_per_min, 0.5, logarithmic=True),
+            _Axis("mill_min", ranges.mill_min, 1.0),
+        )
+        choices = [("regrinds", ranges.regrinds + 1)]
+        choices += [("gas", len(ranges.gases)), ("cooling", len(ranges.coolings))]
+        choices += [(f"lot_{i}", len(lots)) for i, lots in enumerate(ranges.cation_lots)]
+        self.choices = tuple((name, count) for name, count in choices if count > 1)
+        self._stoichiometric_mg = self._stoichiometry()
+
+    def _stoichiometry(self) -> dict[str, float]:
+        """Mass of each lot that brings its cation for one batch, by the label, mg."""
+        system = load_system(self.task.system)
+        target = system.phase(self.task.target.phase)
+        moles = self.ranges.batch_mg / target.molar_mass_g_per_mol
+        masses: dict[str, float] = {}
+        for group in self.ranges.cation_lots:
+            for name in group:
+                lot = self.task.laboratory.lot(name)
+                if lot is None:
+                    raise ConfigError(
+                        f"the space of task {self.task.name} uses a lot that is not on the shelf",
+                        got=name,
+                        allowed=", ".join(item.name for item in self.task.laboratory.shelf),
+                        do="correct `space.cation_lots` or add the lot to `laboratory.shelf`",
+                    )
+                composition = system.phase(lot.phase).composition
+                brought = [e for e in composition if e in target.composition and e != "O"]
+                if len(brought) != 1:
+                    raise ConfigError(
+                        f"the lot {name} must bring one cation of {target.name}",
+                        got=", ".join(brought) or "none",
+                        do="correct `space.cation_lots`",
+                    )
+                per_target = target.composition[brought[0]] / composition[brought[0]]
+                masses[name] = moles * per_target * lot.molar_mass_g_per_mol / lot.assay
+        return masses
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates."""
+        return len(self.axes) + len(self.choices)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the coordinates, in order."""
+        return tuple(a.name for a in self.axes) + tuple(name for name, _ in self.choices)
+
+    @property
+    def categories(self) -> dict[int, int]:
+        """Index and number of options of each coordinate that is a choice."""
+        start = len(self.axes)
+        return {start + i: count for i, (_, count) in enumerate(self.choices)}
+
+    def decode(self, point: npt.NDArray[np.float64]) -> Recipe:
+        """The recipe at a point, shape ``(dimension,)``; coordinates outside [0, 1] are clipped."""
+        values = {a.name: a.value(float(u)) for a, u in zip(self.axes, point, strict=False)}
+        picks = {
+            name: _pick(min(max(float(u), 0.0), 1.0), count)
+            for (name, count), u in zip(self.choices, point[len(self.axes) :], strict=True)
+        }
+        lots = [
+            group[picks.get(f"lot_{i}", 0)] for i, group in enumerate(self.ranges.cation_lots)
+        ]
+        factors = [values["ratio"]] + [1.0] * (len(lots) - 1)
+        doses = tuple(
+            Dose(lot=lot, mass_mg=round(self._stoichiometric_mg[lot] * factor, 1))
+            for lot, factor in zip(lots, factors, strict=True)
+        )
+        anneal = Anneal(
+            temperature_c=values["temperature_c"],
+            dwell_h=values["dwell_h"],
+            ramp_c_per_min=values["ramp_c_per_min"],
+            gas=self.ranges.gases[picks.get("gas", 0)],
+        )
+        steps: list[Step] = [Mix(doses=doses, mill_min=values["mill_min"]), anneal]
+        for _ in range(picks.get("regrinds", 0)):
+            steps += [Regrind(mill_min=values["mill_min"]), anneal]
+        cooling = self.ranges.coolings[picks.get("cooling", 0)]
+        if cooling is not Cooling.FURNACE:
+            steps.append(Quench(cooling=cooling))
+        steps.append(Characterise(scan_min=self.ranges.scan_min))
+        return Recipe(steps=tuple(steps))
+
+    def encode(self, recipe: Recipe) -> npt.NDArray[np.float64]:
+        """The point of a recipe of this space, shape ``(dimension,)``; choices sit in bin centres.
+
+        Raises:
+            ValueError: The recipe does not belong to the space.
+        """
+        mix, anneal = recipe.steps[0], recipe.anneals()[0] if recipe.anneals() else None
+        if not isinstance(mix, Mix) or anneal is None or len(mix.doses) != len(
+            self.ranges.cation_lots
+        ):
+            raise ValueError("the recipe must mix one lot per cation and anneal")
+        first = mix.doses[0]
+        values = {
+            "ratio": round(first.mass_mg / self._stoichiometric_mg[first.lot], 3),
+            "temperature_c": anneal.temperature_c,
+            "dwell_h": anneal.dwell_h,
+            "ramp_c_per_min": anneal.ramp_c_per_min,
+            "mill_min": mix.mill_min,
+        }
+        quench = next((s for s in recipe.steps if isinstance(s, Quench)), None)
+        cooling = Cooling.FURNACE if quench is None else quench.cooling
+        picks = {
+            "regrinds": sum(isinstance(s, Regrind) for s in recipe.steps),
+            "gas": self.ranges.gases.index(anneal.gas),
+            "cooling": self.ranges.coolings.index(cooling),
+        }
+        for i, (group, dose) in enumerate(zip(self.ranges.cation_lots, mix.doses, strict=True)):
+            picks[f"lot_{i}"] = group.index(dose.lot)
+        point = [axis.unit(values[axis.name]) for axis in self.axes]
+        point += [_centre(picks[name], count) for name, count in self.choices]
+        return np.asarray(point, dtype=np.float64)

@@ -1,0 +1,150 @@
+"""Frozen problems: system, shelf, laboratory, hidden distribution, prices, budget, success."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from sdl.core.capabilities import Capabilities
+from sdl.core.errors import ConfigError
+from sdl.core.material import Target
+from sdl.core.model import Frozen, SafeId, content_hash
+from sdl.core.recipe import Cooling, Gas
+from sdl.core.units import Celsius, Hours, Minutes
+from sdl.core.yaml import load
+
+
+class Interval(Frozen):
+    """A closed interval of a continuous choice."""
+
+    low: float
+    high: float
+
+
+class Prices(Frozen):
+    """What things cost in units of the reward (DESIGN section 3)."""
+
+    furnace_hour: float = 0.004
+    kwh: float = 0.003
+    scan_2_min: float = 0.02
+    scan_8_min: float = 0.04
+    sample: float = 0.05
+    euro: float = 0.02
+    """Lots cost their price divided by 50 EUR."""
+
+
+class Hidden(Frozen):
+    """Widths of what a laboratory hides; every draw is per laboratory, not per sample."""
+
+    phase_energy_sd_kj_per_mol: Annotated[float, Field(ge=0)] = 3.0
+    """Standard deviation of each phase's free energy, kJ/mol of formula units."""
+    ln_k_sd: Annotated[float, Field(ge=0)] = 0.7
+    """Standard deviation of each reaction's ln k at its reference temperature."""
+    activation_energy_sd_kj_per_mol: Annotated[float, Field(ge=0)] = 10.0
+    assay_sd: Annotated[float, Field(ge=0)] = 0.02
+    """Standard deviation of each lot's true assay around its label, cut at 1."""
+    particle_ln_sd: Annotated[float, Field(ge=0)] = 0.2
+    """Standard deviation of the logarithm of each lot's true particle size."""
+    thermocouple_sd_c: Annotated[float, Field(ge=0)] = 8.0
+    """Standard deviation of each furnace's temperature offset, degC."""
+    mixing_sd: Annotated[float, Field(ge=0)] = 0.1
+    """Standard deviation of the logarithm of the mixing quality."""
+
+
+class Space(Frozen):
+    """Ranges of the recipes a task admits; ``sdl.tasks.space`` turns them into a unit cube."""
+
+    cation_lots: tuple[tuple[SafeId, ...], ...]
+    """For each cation of the target, the lots to choose one from; the first cation is scaled."""
+    ratio: Interval
+    """Charged amount of the first cation over the stoichiometric amount, by the labels."""
+    temperature_c: Interval
+    dwell_h: Interval
+    """Logarithmic."""
+    ramp_c_per_min: Interval
+    """Logarithmic."""
+    mill_min: Interval
+    gases: tuple[Gas, ...]
+    coolings: tuple[Cooling, ...]
+    regrinds: Annotated[int, Field(ge=0, le=3)] = 0
+    """Largest number of regrind-and-anneal-again cycles."""
+    batch_mg: Annotated[float, Field(gt=0)] = 1500.0
+    """Mass of target that a sample would give, mg."""
+    scan_min: Minutes = 8.0
+
+
+class BudgetLimits(Frozen):
+    """What a campaign may spend."""
+
+    experiments: Annotated[int, Field(ge=1)]
+    furnace_hours: Hours
+
+
+class Success(Frozen):
+    """When the target counts as made."""
+
+    purity: Annotated[float, Field(gt=0, le=1)]
+    """Measured weight fraction of the target."""
+
+
+class Published(Frozen):
+    """The literature's median recipe for the target, before the laboratory's limits."""
+
+    temperature_c: Celsius
+    dwell_h: Hours
+    gas: Gas = Gas.AIR
+    source: str
+
+
+class Task(Frozen):
+    """One frozen problem; its hash names it in every figure."""
+
+    name: SafeId
+    title: str
+    system: SafeId
+    """Chemical system, a file of ``sdl.chemistry``."""
+    target: Target
+    laboratory: Capabilities
+    space: Space | None = None
+    hidden: Hidden = Hidden()
+    prices: Prices = Prices()
+    budget: BudgetLimits
+    success: Success
+    published: Published | None = None
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the whole task."""
+        return content_hash(self)
+
+
+def task_names() -> tuple[str, ...]:
+    """Names of the tasks that ship with the project."""
+    files = (Path(entry.name) for entry in resources.files("sdl.tasks").iterdir())
+    return tuple(sorted(file.stem for file in files if file.suffix == ".yaml"))
+
+
+def load_task(name: str, folder: Path | None = None) -> Task:
+    """A task by name, or by path when the name ends in ``.yaml``.
+
+    Args:
+        name: ``batio3-coarse`` or ``my/task.yaml``.
+        folder: Where a relative path starts; the working directory if ``None``.
+
+    Raises:
+        ConfigError: There is no such task, or its file is wrong.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return load((folder or Path()) / name, Task, "the task file")
+    if name not in task_names():
+        raise ConfigError(
+            "there is no such task",
+            got=repr(name),
+            allowed=", ".join(task_names()) + ", or the path of a .yaml file",
+            do="correct the key `task`",
+        )
+    with resources.as_file(resources.files("sdl.tasks") / f"{name}.yaml") as path:
+        return load(path, Task, "the task file")
