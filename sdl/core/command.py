@@ -51,7 +51,7 @@ class Command(Frozen):
     samples: Annotated[tuple[SafeId, ...], Field(min_length=1)]
     """Samples it acts on; several share one furnace run."""
     effect: Effect
-    args: dict[str, Any] = {}
+    args: dict[str, Any] = Field(default_factory=dict[str, Any])
     time_s: float
     """Laboratory time of the decision, s."""
 
@@ -63,7 +63,7 @@ class LabEvent(Frozen):
     time_s: float
     """Laboratory time at which the act ended, s."""
     ok: bool = True
-    result: dict[str, Any] = {}
+    result: dict[str, Any] = Field(default_factory=dict[str, Any])
     error: str | None = None
 
 

@@ -114,7 +114,6 @@ class RunBooked(Frozen):
     run: SafeId
     station: SafeId
     samples: tuple[SafeId, ...]
-    command: SafeId
 
 
 class Intended(Frozen):
@@ -127,7 +126,7 @@ class Done(Frozen):
     """A physical command ended."""
 
     command: SafeId
-    result: dict[str, Any] = {}
+    result: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class Failed(Frozen):

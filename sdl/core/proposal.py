@@ -51,7 +51,7 @@ class Proposal(Frozen):
     policy: str
     model: str | None = None
     """Hash of the model version that chose it."""
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = Field(default_factory=dict[str, Any])
     """Figures behind the reason, as the acquisition value."""
 
 
@@ -126,6 +126,6 @@ class ModelVersion(Frozen):
     data: str
     """Hash of the results it was fitted on."""
     parent: str | None = None
-    metrics: dict[str, float] = {}
+    metrics: dict[str, float] = Field(default_factory=dict[str, float])
     promoted: bool = True
     reason: str = ""

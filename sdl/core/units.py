@@ -20,7 +20,8 @@ def _registry() -> Any:
     # Imported on first use: pint costs a tenth of a second, and plain numbers never need it.
     import pint
 
-    return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+    library: Any = pint  # its registry is generic in a type that it leaves unknown
+    return library.UnitRegistry(autoconvert_offset_to_baseunit=True)
 
 
 def to_unit(value: object, unit: str) -> object:

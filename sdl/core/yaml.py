@@ -27,7 +27,8 @@ class _Loader(yaml.SafeLoader):
     aliases = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
+        parser: Any = self  # the stubs leave this method without types
+        if parser.check_event(yaml.AliasEvent):
             self.aliases += 1
             if self.aliases > MAX_ALIASES:
                 raise yaml.YAMLError(f"more than {MAX_ALIASES} aliases")
@@ -95,8 +96,8 @@ def parse(text: str, model: type[M], name: str) -> M:
         ConfigError: As ``load``.
     """
     try:
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.load(text, Loader=_Loader)  # a subclass of SafeLoader
+        root = _compose(text)
     except (yaml.YAMLError, RecursionError, ValueError) as err:
         mark = getattr(err, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
@@ -120,6 +121,11 @@ def parse(text: str, model: type[M], name: str) -> M:
         return model.model_validate(data)
     except ValidationError as err:
         raise _config_error(err, model, root, name) from err
+
+
+def _compose(text: str) -> yaml.Node | None:
+    library: Any = yaml  # the stubs leave this function without types
+    return library.compose(text, Loader=yaml.SafeLoader)
 
 
 def line_of(root: yaml.Node | None, location: Location) -> int:
