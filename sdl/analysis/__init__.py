@@ -1,1 +1,1 @@
-"""."""
+"""Patterns and spectra to numbers with sigma; real and simulated alike."""
