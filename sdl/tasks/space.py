@@ -62,8 +62,8 @@ class TaskSpace:
 
     Coordinates, in order: ratio, temperature, log dwell, log ramp, milling time, then the choices
     with more than one option: number of regrinds, gas, cooling, one lot per cation. Values are
-    rounded to what a laboratory can set (1 °C, 0.1 h, 0.5 °C/min, 1 min, 0.001 of the ratio, 0.1 mg),
-    so that ``decode(encode(recipe)) == recipe``.
+    rounded to what a laboratory can set (1 °C, 0.1 h, 0.5 °C/min, 1 min, 0.001 of the ratio,
+    0.1 mg), so that ``decode(encode(recipe)) == recipe``.
 
     Args:
         task: A task with a ``space``.
@@ -144,9 +144,7 @@ class TaskSpace:
             name: _pick(min(max(float(u), 0.0), 1.0), count)
             for (name, count), u in zip(self.choices, point[len(self.axes) :], strict=True)
         }
-        lots = [
-            group[picks.get(f"lot_{i}", 0)] for i, group in enumerate(self.ranges.cation_lots)
-        ]
+        lots = [group[picks.get(f"lot_{i}", 0)] for i, group in enumerate(self.ranges.cation_lots)]
         factors = [values["ratio"]] + [1.0] * (len(lots) - 1)
         doses = tuple(
             Dose(lot=lot, mass_mg=round(self._stoichiometric_mg[lot] * factor, 1))
@@ -174,8 +172,10 @@ class TaskSpace:
             ValueError: The recipe does not belong to the space.
         """
         mix, anneal = recipe.steps[0], recipe.anneals()[0] if recipe.anneals() else None
-        if not isinstance(mix, Mix) or anneal is None or len(mix.doses) != len(
-            self.ranges.cation_lots
+        if (
+            not isinstance(mix, Mix)
+            or anneal is None
+            or len(mix.doses) != len(self.ranges.cation_lots)
         ):
             raise ValueError("the recipe must mix one lot per cation and anneal")
         first = mix.doses[0]

@@ -1,0 +1,108 @@
+"""Whether and what to ask a policy: budget, stop rules, approval, repeats. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sdl.campaign.claim import Claim, claims
+from sdl.campaign.config import ApproveAbove, ApproveFirst, CampaignConfig
+from sdl.campaign.costs import planned_furnace_hours
+from sdl.campaign.state import CampaignState
+from sdl.core.errors import PolicyError
+from sdl.core.event import Stopped
+from sdl.core.proposal import Budget, Proposal
+from sdl.tasks.task import Task
+
+MAX_VETOES = 20
+"""Refusals in a row after which a policy is given up."""
+
+
+def budget_left(state: CampaignState, config: CampaignConfig, task: Task) -> Budget:
+    """Experiments not yet accepted or proposed, and furnace hours not yet spent or planned."""
+    experiments = config.budget.experiments or task.budget.experiments
+    hours = config.budget.furnace_hours or task.budget.furnace_hours
+    spent = sum(f.event.furnace_hours for f in state.finished.values())
+    planned = sum(planned_furnace_hours(p.recipe) for p in state.pending())
+    return Budget(
+        experiments=experiments - state.accepted - len(state.undecided),
+        furnace_hours=hours - spent - planned,
+    )
+
+
+def reason_to_stop(state: CampaignState, config: CampaignConfig, task: Task) -> Stopped | None:
+    """Why no new sample should be begun, or ``None``."""
+    if state.vetoes_in_row >= MAX_VETOES:
+        return Stopped(reason=f"{MAX_VETOES} proposals in a row were refused", success=False)
+    stop = config.stop
+    for claim in _claims(state, config, task):
+        if stop is not None and claim.confirmed(stop.repeats):
+            return Stopped(
+                reason=f"{task.target.phase} made to {stop.purity:.0%} by the recipe of "
+                f"{claim.first_sample}, independent repeats: {claim.hits - 1}",
+                success=True,
+            )
+    left = budget_left(state, config, task)
+    if left.experiments <= 0:
+        return Stopped(reason="the budget of experiments is spent", success=_made(state, task))
+    if left.furnace_hours <= 0:
+        return Stopped(reason="the budget of furnace hours is spent", success=_made(state, task))
+    return None
+
+
+def _made(state: CampaignState, task: Task) -> bool:
+    goal = task.success.purity
+    return any((f.event.purity or 0.0) >= goal for f in state.finished.values())
+
+
+def _claims(state: CampaignState, config: CampaignConfig, task: Task) -> tuple[Claim, ...]:
+    if config.stop is None:
+        return ()
+    return claims(state.policy_results(), task.target.phase, config.stop)
+
+
+def repeat_proposal(state: CampaignState, config: CampaignConfig, task: Task) -> Proposal | None:
+    """An independent repeat of a recipe that reached the goal, if one is due."""
+    stop = config.stop
+    if stop is None:
+        return None
+    waiting = [p.recipe for p in state.pending()]
+    for claim in _claims(state, config, task):
+        if claim.open(stop.repeats) and claim.recipe not in waiting:
+            return Proposal(
+                id=f"P{len(state.proposals) + 1}",
+                target=task.target,
+                recipe=claim.recipe,
+                reason=f"repeat of {claim.first_sample}: a claim of {stop.purity:.0%} needs an "
+                "independent confirmation",
+                policy="campaign",
+            )
+    return None
+
+
+def needs_approval(proposal: Proposal, config: CampaignConfig) -> bool:
+    """Whether a person must let this proposal through."""
+    match config.approve:
+        case ApproveFirst(first=first):
+            return int(proposal.id[1:]) <= first
+        case ApproveAbove(above_c=above_c):
+            return any(a.temperature_c > above_c for a in proposal.recipe.anneals())
+        case rule:
+            return rule == "all"
+
+
+def check_proposals(
+    proposals: Sequence[Proposal], policy: str, next_id: int, free_slots: int
+) -> None:
+    """Refuses an answer that does not fit the question.
+
+    Raises:
+        PolicyError: Too many proposals, or numbered wrongly.
+    """
+    ids = [p.id for p in proposals]
+    if ids != [f"P{next_id + i}" for i in range(len(ids))] or len(ids) > free_slots:
+        raise PolicyError(
+            f"the policy {policy} made too many proposals or numbered them wrongly",
+            got=", ".join(ids),
+            allowed=f"at most {free_slots}: P{next_id}, P{next_id + 1}, ...",
+            do="correct the policy",
+        )

@@ -1,0 +1,272 @@
+"""Where a campaign stands: a fold over its journal, nothing else.
+
+``CampaignState.apply`` is called for each event, as it is journalled and again after a restart, so
+a resumed controller stands exactly where the killed one stood.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sdl.campaign.acts import Act, acts_of, replay_act
+from sdl.core.command import Command, Verb
+from sdl.core.event import (
+    Accepted,
+    Approved,
+    CampaignBegun,
+    Decided,
+    Done,
+    Event,
+    EventKind,
+    Failed,
+    Finished,
+    Intended,
+    Learned,
+    Observed,
+    Proposed,
+    Rejected,
+    RunBooked,
+    Stopped,
+    Vetoed,
+)
+from sdl.core.material import Observation, SampleState
+from sdl.core.proposal import PendingSample, Proposal, Result
+from sdl.core.recipe import Continue, Recipe, Step
+
+RACK = "rack"
+"""Where samples wait; it has room for all."""
+
+
+@dataclass
+class SampleProgress:
+    """One sample on its way."""
+
+    id: str
+    proposal: Proposal
+    steps: list[Step]
+    replays: bool = False
+    """Whether the laboratory replays a table instead of doing the steps."""
+    place: str = RACK
+    acts_done: int = 0
+    open_command: str | None = None
+    run: str | None = None
+    """Furnace run the sample is booked for or sits in."""
+    observations: list[Observation] = field(default_factory=list)
+    unread: str | None = None
+    """Command whose measurement is not analysed yet."""
+    failure: str | None = None
+    commands: list[str] = field(default_factory=list)
+
+    def acts(self) -> tuple[Act, ...]:
+        """All acts of the steps so far."""
+        if self.replays:
+            return (replay_act(Recipe(steps=tuple(self.steps))),)
+        return acts_of(self.steps)
+
+    @property
+    def next_act(self) -> Act | None:
+        """The act to do next; ``None`` when all are done."""
+        acts = self.acts()
+        return acts[self.acts_done] if self.acts_done < len(acts) else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the policy is asked how to go on."""
+        return not self.replays and isinstance(self.steps[-1], Continue)
+
+
+@dataclass
+class FurnaceRun:
+    """Samples booked into one furnace together."""
+
+    id: str
+    station: str
+    samples: tuple[str, ...]
+    command: str | None = None
+    hours: float = 0.0
+
+
+@dataclass
+class FinishedSample:
+    """The end of a sample with what the policy may know of it."""
+
+    event: Finished
+    result: Result
+    time_s: float
+
+
+@dataclass
+class CampaignState:
+    """The fold. Dictionaries keep the order of the journal."""
+
+    begun: CampaignBegun | None = None
+    time_s: float = 0.0
+    proposals: dict[str, Proposal] = field(default_factory=dict)
+    undecided: dict[str, Proposal] = field(default_factory=dict)
+    approved: set[str] = field(default_factory=set)
+    vetoes_in_row: int = 0
+    active: dict[str, SampleProgress] = field(default_factory=dict)
+    finished: dict[str, FinishedSample] = field(default_factory=dict)
+    runs: dict[str, FurnaceRun] = field(default_factory=dict)
+    commands: dict[str, Command] = field(default_factory=dict)
+    results: dict[str, dict[str, object]] = field(default_factory=dict)
+    open_commands: dict[str, Command] = field(default_factory=dict)
+    accepted: int = 0
+    run_count: int = 0
+    models: int = 0
+    learned_after: int = 0
+    """Number of finished samples at the last LEARNED."""
+    stopped: Stopped | None = None
+
+    def apply(self, event: Event) -> None:
+        """Takes one event in; events must come in the order of the journal."""
+        self.time_s = max(self.time_s, event.time_s)
+        match event.kind:
+            case EventKind.CAMPAIGN:
+                self.begun = event.read(CampaignBegun)
+            case EventKind.PROPOSED:
+                proposal = event.read(Proposed).proposal
+                self.proposals[proposal.id] = proposal
+                self.undecided[proposal.id] = proposal
+            case EventKind.ACCEPTED:
+                self._accept(event.read(Accepted))
+            case EventKind.VETOED:
+                del self.undecided[event.read(Vetoed).proposal]
+                self.vetoes_in_row += 1
+            case EventKind.REJECTED:
+                del self.undecided[event.read(Rejected).proposal]
+                self.vetoes_in_row += 1
+            case EventKind.APPROVED:
+                self.approved.add(event.read(Approved).proposal)
+            case EventKind.RUN:
+                self._book(event.read(RunBooked))
+            case EventKind.INTENDED:
+                self._intend(event.read(Intended).command)
+            case EventKind.DONE:
+                self._done(event.read(Done))
+            case EventKind.FAILED:
+                self._failed(event.read(Failed))
+            case EventKind.OBSERVED:
+                observation = event.read(Observed).observation
+                sample = self.active[observation.sample]
+                sample.observations.append(observation)
+                sample.unread = None
+            case EventKind.DECIDED:
+                decided = event.read(Decided)
+                sample = self.active[decided.sample]
+                sample.steps[-1:] = _continued(decided.step)
+            case EventKind.FINISHED:
+                self._finish(event)
+            case EventKind.LEARNED:
+                event.read(Learned)
+                self.models += 1
+                self.learned_after = len(self.finished)
+            case EventKind.STOPPED:
+                self.stopped = event.read(Stopped)
+            case EventKind.BOOT:
+                pass
+
+    def _accept(self, accepted: Accepted) -> None:
+        proposal = self.undecided.pop(accepted.proposal)
+        begun = self.begun
+        replays = bool(begun is not None and begun.capabilities.get("replays"))
+        self.active[accepted.sample] = SampleProgress(
+            accepted.sample, proposal, list(proposal.recipe.steps), replays=replays
+        )
+        self.accepted += 1
+        self.vetoes_in_row = 0
+
+    def _book(self, booked: RunBooked) -> None:
+        self.runs[booked.run] = FurnaceRun(booked.run, booked.station, booked.samples)
+        self.run_count += 1
+        for name in booked.samples:
+            self.active[name].run = booked.run
+
+    def _intend(self, command: Command) -> None:
+        self.commands[command.id] = command
+        self.open_commands[command.id] = command
+        for name in command.samples:
+            sample = self.active[name]
+            sample.open_command = command.id
+            sample.commands.append(command.id)
+            if command.verb is Verb.ANNEAL and sample.run is not None:
+                self.runs[sample.run].command = command.id
+
+    def _done(self, done: Done) -> None:
+        command = self.open_commands.pop(done.command)
+        self.results[command.id] = done.result
+        for name in command.samples:
+            sample = self.active[name]
+            sample.open_command = None
+            if command.verb is Verb.TRANSFER:
+                if sample.run is not None and command.args["origin"] == self._station_of(sample):
+                    self._leave(sample)
+                sample.place = str(command.args["destination"])
+                continue
+            sample.acts_done += 1
+            if command.verb in (Verb.SCAN, Verb.REPLAY):
+                sample.unread = command.id
+
+    def _station_of(self, sample: SampleProgress) -> str | None:
+        return None if sample.run is None else self.runs[sample.run].station
+
+    def _leave(self, sample: SampleProgress) -> None:
+        assert sample.run is not None  # noqa: S101 - narrowed by the caller
+        run = self.runs[sample.run]
+        sample.run = None
+        if all(s.run != run.id for s in self.active.values()):
+            del self.runs[run.id]
+
+    def _failed(self, failed: Failed) -> None:
+        command = self.open_commands.pop(failed.command)
+        for name in command.samples:
+            sample = self.active[name]
+            sample.open_command = None
+            sample.failure = failed.error
+
+    def _finish(self, event: Event) -> None:
+        finished = event.read(Finished)
+        sample = self.active.pop(finished.sample)
+        if sample.run is not None:
+            self._leave(sample)
+        good = finished.state is SampleState.FINISHED and bool(sample.observations)
+        result = Result(
+            sample=sample.id,
+            proposal=sample.proposal.id,
+            recipe=Recipe(steps=tuple(sample.steps)),
+            observation=sample.observations[-1] if good else None,
+            cost=finished.cost,
+        )
+        self.finished[sample.id] = FinishedSample(finished, result, event.time_s)
+
+    def policy_results(self) -> tuple[Result, ...]:
+        """Finished experiments in the order of their ends."""
+        return tuple(f.result for f in self.finished.values())
+
+    def pending(self) -> tuple[PendingSample, ...]:
+        """Samples and undecided proposals without an outcome, in order."""
+        samples = [
+            PendingSample(sample=s.id, recipe=s.proposal.recipe) for s in self.active.values()
+        ]
+        waiting = [PendingSample(sample=p.id, recipe=p.recipe) for p in self.undecided.values()]
+        return (*samples, *waiting)
+
+    def occupants(self, station: str) -> list[SampleProgress]:
+        """Samples in a station, on their way to it, or booked into it."""
+        found: list[SampleProgress] = []
+        for sample in self.active.values():
+            command = None if sample.open_command is None else self.commands[sample.open_command]
+            heading = (
+                command is not None
+                and command.verb is Verb.TRANSFER
+                and command.args["destination"] == station
+            )
+            booked = self._station_of(sample) == station
+            if sample.place == station or heading or booked:
+                found.append(sample)
+        return found
+
+
+def _continued(step: Step) -> list[Step]:
+    """A decided step goes in front of the open end; ``Stop`` closes it."""
+    return [step] if step.kind == "stop" else [step, Continue()]

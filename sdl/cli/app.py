@@ -1,0 +1,164 @@
+"""The verbs of ``sdl`` and their options."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="sdl",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Controller for self-driving laboratories that make inorganic materials.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong input, 3 paused or waiting for a person.",
+)
+
+CampaignFile = Annotated[Path, typer.Argument(help="The campaign file (YAML).")]
+RunFolder = Annotated[Path, typer.Argument(help="Folder of the campaign, as runs/demo.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from sdl import __version__
+
+        typer.echo(f"solid-state-sdl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Controller for self-driving laboratories that make inorganic materials."""
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+@app.command(epilog="Example: sdl run campaign.yaml --out runs/first")
+def run(
+    campaign: CampaignFile,
+    out: Annotated[Path | None, typer.Option(help="Folder for the journal and the report.")] = None,
+    fresh: Annotated[
+        bool, typer.Option(help="Move an earlier campaign in the folder aside and start anew.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the file's seed.")] = None,
+    report: Annotated[bool, typer.Option(help="Write report.html at the end.")] = True,
+) -> None:
+    """Runs a campaign from its file: designs, makes, measures, learns, repeats."""
+    from sdl.cli.campaigns import run_campaign
+
+    raise typer.Exit(run_campaign(campaign, out, fresh=fresh, seed=seed, with_report=report))
+
+
+@app.command(epilog="Example: sdl resume runs/first --approve P3 --by 'A. Chemist'")
+def resume(
+    folder: RunFolder,
+    approve: Annotated[
+        list[str] | None, typer.Option(help="Let a waiting proposal through, as P3.")
+    ] = None,
+    reject: Annotated[list[str] | None, typer.Option(help="Turn a waiting proposal down.")] = None,
+    by: Annotated[str, typer.Option(help="Who approves or rejects.")] = "",
+    repair: Annotated[
+        bool, typer.Option(help="Move the damaged tail of the journal aside first.")
+    ] = False,
+    report: Annotated[bool, typer.Option(help="Write report.html at the end.")] = True,
+) -> None:
+    """Takes a paused, killed or waiting campaign up where its journal ends."""
+    from sdl.cli.campaigns import resume_campaign
+
+    raise typer.Exit(
+        resume_campaign(
+            folder,
+            approve=approve or [],
+            reject=reject or [],
+            by=by,
+            repair=repair,
+            with_report=report,
+        )
+    )
+
+
+@app.command(epilog="Example: sdl status runs/first --json")
+def status(folder: RunFolder, as_json: AsJson = False) -> None:
+    """Shows where a campaign stands; works beside a running controller."""
+    from sdl.cli.campaigns import describe_status, read_status
+
+    found = read_status(folder)
+    if as_json:
+        _print_json(found)
+    else:
+        typer.echo(describe_status(found))
+
+
+@app.command(epilog="Example: sdl validate campaign.yaml")
+def validate(campaign: CampaignFile, as_json: AsJson = False) -> None:
+    """Checks a campaign file and its task without starting anything."""
+    from sdl.campaign.opening import read_config
+
+    config, task = read_config(campaign)
+    if as_json:
+        _print_json({"campaign": config.name, "task": task.name, "task_hash": task.hash})
+        return
+    limits = config.budget
+    experiments = limits.experiments or task.budget.experiments
+    typer.echo(
+        f"{campaign} is valid: {task.title}; policy {config.policy}, lab {config.lab}, "
+        f"at most {experiments} experiments, {config.in_flight} at a time (task {task.hash[:12]})"
+    )
+
+
+@app.command(epilog="Example: sdl report runs/first")
+def report(
+    folder: RunFolder,
+    out: Annotated[Path | None, typer.Option(help="Where to write the page.")] = None,
+) -> None:
+    """Writes the campaign as one self-contained HTML page."""
+    from sdl.cli.campaigns import write_report
+
+    typer.echo(f"wrote {write_report(folder, out)}")
+
+
+@app.command(epilog="Example: sdl schema campaign > campaign.schema.json")
+def schema(
+    what: Annotated[str, typer.Argument(help="campaign, task or recipe.")] = "campaign",
+) -> None:
+    """Prints the JSON Schema of a file, for completion in YAML editors."""
+    from sdl.campaign.config import CampaignConfig
+    from sdl.core.errors import ConfigError
+    from sdl.core.recipe import Recipe
+    from sdl.core.schema import json_schema
+    from sdl.tasks.task import Task
+
+    models = {"campaign": CampaignConfig, "task": Task, "recipe": Recipe}
+    if what not in models:
+        raise ConfigError("there is no such file", got=repr(what), allowed=", ".join(models))
+    typer.echo(json_schema(models[what]), nl=False)
+
+
+@app.command(epilog="Example: sdl bench routes --seeds 30 --json")
+def bench(
+    name: Annotated[str, typer.Argument(help="loop, crash, env or routes.")],
+    as_json: AsJson = False,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Laboratories, kills or seeds.")] = None,
+    quick: Annotated[bool, typer.Option(help="A smaller run of the same kind.")] = False,
+    table: Annotated[Path | None, typer.Option(help="routes: another table (CSV).")] = None,
+    target: Annotated[str | None, typer.Option(help="routes: the target in it.")] = None,
+) -> None:
+    """Measures the program; exits 0 when the bench ran, whatever its gates say."""
+    from sdl.bench.registry import run_bench
+
+    result = run_bench(name, seeds=seeds, quick=quick, table=table, target=target)
+    if as_json:
+        typer.echo(result.to_json())
+    else:
+        typer.echo(result.to_text())

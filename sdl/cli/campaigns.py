@@ -1,0 +1,248 @@
+"""What stands behind run, resume, status and report."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sdl.campaign.config import CampaignConfig
+from sdl.campaign.loop import Campaign, Standing
+from sdl.campaign.opening import begin, described, folder_of, read_config, resume, store_url, url_of
+from sdl.campaign.state import CampaignState
+from sdl.cli.progress import watching
+from sdl.core.errors import ConfigError, JournalError
+from sdl.core.event import Approved, Event, Rejected
+from sdl.journal.journal import Journal
+from sdl.journal.lock import OwnerLock
+from sdl.journal.repair import truncate_tail
+
+EXIT_CODES = {Standing.STOPPED: 0, Standing.WAITING: 3, Standing.PAUSED: 3}
+
+
+def run_campaign(
+    file: Path, out: Path | None, *, fresh: bool, seed: int | None, with_report: bool
+) -> int:
+    """``sdl run``: returns the exit code.
+
+    Raises:
+        ConfigError: The campaign file or its task is wrong.
+        JournalError: There is a campaign in the folder already.
+    """
+    config, task = read_config(file)
+    if seed is not None:
+        config = config.model_copy(update={"seed": seed})
+    url = store_url(config, out)
+    folder = folder_of(url)
+    if folder is not None and (folder / "campaign.db").exists():
+        if not fresh:
+            raise JournalError(
+                "there is a campaign in this folder already",
+                got=str(folder),
+                allowed="a folder without campaign.db",
+                do=f"go on with `sdl resume {folder}`, or start anew with --fresh, which moves "
+                "the earlier one aside",
+            )
+        _move_aside(folder)
+    return _work(begin(config, task, url), url, with_report=with_report)
+
+
+def resume_campaign(
+    run: Path, *, approve: list[str], reject: list[str], by: str, repair: bool, with_report: bool
+) -> int:
+    """``sdl resume``: returns the exit code.
+
+    Raises:
+        JournalError: The journal is absent, damaged, or owned by another controller.
+        ConfigError: A proposal to approve does not wait, or nobody is named.
+    """
+    url = url_of(run)
+    if repair:
+        side = truncate_tail(url)
+        sys.stderr.write(f"sdl: the damaged records were moved to {side}\n")
+    campaign = resume(url)
+    try:
+        _decide(campaign, approve, reject, by)
+    except ConfigError:
+        _close(campaign)
+        raise
+    return _work(campaign, url, with_report=with_report)
+
+
+def _decide(campaign: Campaign, approve: list[str], reject: list[str], by: str) -> None:
+    """Journals a person's decisions on waiting proposals."""
+    if not approve and not reject:
+        return
+    if not by:
+        raise ConfigError("nobody is named", got="no --by", do="add --by 'your name'")
+    waiting = ", ".join(campaign.state.undecided) or "none"
+    for name in (*approve, *reject):
+        if name not in campaign.state.undecided:
+            raise ConfigError("this proposal does not wait", got=name, allowed=waiting)
+    now_s = campaign.state.time_s
+    decisions = [Event.of(now_s, Approved(proposal=p, by=by)) for p in approve]
+    decisions += [Event.of(now_s, Rejected(proposal=p, by=by)) for p in reject]
+    campaign.record(*decisions)
+
+
+def _move_aside(folder: Path) -> None:
+    """Renames an earlier run to the next free ``<folder>.N``, unless a controller works in it."""
+    lock = OwnerLock.acquire(folder / "campaign.db.lock", str(folder / "campaign.db"))
+    try:
+        number = 1
+        while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
+            number += 1
+        folder.rename(aside)
+    finally:
+        lock.release()
+    sys.stderr.write(f"sdl: the earlier campaign was moved to {aside}\n")
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[bool]]:
+    """Ctrl-C asks for a pause after the present act; a second one ends the process at once."""
+    asked = [False]
+
+    def ask(number: int, _: object) -> None:
+        if asked[0]:
+            raise KeyboardInterrupt
+        asked[0] = True
+        sys.stderr.write("\nsdl: pausing after the present act; once more to stop at once\n")
+
+    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _work(campaign: Campaign, url: str, *, with_report: bool) -> int:
+    folder = folder_of(url)
+    try:
+        with _interruptible() as asked, watching(campaign) as watch:
+            standing = campaign.run(pause=lambda: asked[0], watch=watch)
+        closing = _closing_words(campaign, standing, folder)
+    finally:
+        _close(campaign)
+    sys.stdout.write(closing + "\n")
+    if with_report and standing is Standing.STOPPED and folder is not None:
+        sys.stdout.write(f"report: {write_report(folder, None)}\n")
+    return EXIT_CODES[standing]
+
+
+def _close(campaign: Campaign) -> None:
+    campaign.lab.close()
+    campaign.journal.close()
+
+
+def _closing_words(campaign: Campaign, standing: Standing, folder: Path | None) -> str:
+    state = campaign.state
+    best = best_of(state)
+    words = "no purity was measured"
+    if best is not None:
+        words = f"best {campaign.task.target.phase} {best['purity']:.1%} ± {best['sigma']:.1%}"
+        words += f" ({best['sample']}: {best['recipe']})"
+    where = f" in {folder}" if folder is not None else ""
+    if standing is Standing.STOPPED and state.stopped is not None:
+        return f"{len(state.finished)} experiments{where}: {words}. {state.stopped.reason}."
+    if standing is Standing.PAUSED:
+        done = f"paused{where} after {len(state.finished)} experiments"
+        return f"{done}: {words}. Go on with `sdl resume`."
+    lines = [f"waiting for a person{where}:"]
+    lines += [f"  {p.id}: {p.recipe.sentence()} — {p.reason}" for p in state.undecided.values()]
+    names = " ".join(f"--approve {p}" for p in state.undecided)
+    lines.append(f"Go on with `sdl resume {folder} {names} --by NAME` or `--reject`.")
+    return "\n".join(lines)
+
+
+def best_of(state: CampaignState) -> dict[str, Any] | None:
+    """The finished sample of the highest measured purity."""
+    measured = [f for f in state.finished.values() if f.event.purity is not None]
+    if not measured:
+        return None
+    best = max(measured, key=lambda f: f.event.purity or 0.0)
+    return {
+        "sample": best.event.sample,
+        "purity": best.event.purity,
+        "sigma": best.event.sigma,
+        "recipe": best.result.recipe.sentence(),
+    }
+
+
+def read_status(run: Path) -> dict[str, Any]:
+    """Where a campaign stands, from its journal alone.
+
+    Raises:
+        JournalError: Absent or damaged.
+    """
+    with Journal.open(url_of(run), owner=False) as journal:
+        config, task = described(journal)
+        state = CampaignState()
+        for event in journal.events():
+            state.apply(event)
+        records = journal.last_seq
+    return {
+        "campaign": config.name,
+        "task": task.name,
+        "target": task.target.phase,
+        "policy": config.policy,
+        "lab": config.lab,
+        "standing": _standing(state, config),
+        "laboratory_time_h": round(state.time_s / 3600.0, 3),
+        "experiments": {
+            "finished": len(state.finished),
+            "in_flight": len(state.active),
+            "budget": config.budget.experiments or task.budget.experiments,
+        },
+        "waiting_for_approval": list(state.undecided),
+        "best": best_of(state),
+        "samples": {s.id: s.open_command or f"at {s.place}" for s in state.active.values()},
+        "records": records,
+    }
+
+
+def _standing(state: CampaignState, config: CampaignConfig) -> str:
+    if state.stopped is not None:
+        return f"over: {state.stopped.reason}"
+    if state.undecided and not state.active and config.approve != "none":
+        return "waiting for approval"
+    return "in progress"
+
+
+def describe_status(status: dict[str, Any]) -> str:
+    """The status for people."""
+    count = status["experiments"]
+    lines = [
+        f"{status['campaign']}: {status['standing']}",
+        f"  task {status['task']}, policy {status['policy']}, lab {status['lab']}",
+        f"  {count['finished']} of {count['budget']} experiments, {count['in_flight']} in flight, "
+        f"laboratory time {status['laboratory_time_h']:.1f} h, {status['records']} records",
+    ]
+    best = status["best"]
+    if best is not None:
+        lines.append(
+            f"  best {status['target']} {best['purity']:.1%} ± {best['sigma']:.1%}: "
+            f"{best['sample']}, {best['recipe']}"
+        )
+    lines += [f"  {name}: {what}" for name, what in status["samples"].items()]
+    if status["waiting_for_approval"]:
+        lines.append("  waits for approval: " + ", ".join(status["waiting_for_approval"]))
+    return "\n".join(lines)
+
+
+def write_report(run: Path, out: Path | None) -> Path:
+    """Writes the page of a campaign and returns its path.
+
+    Raises:
+        JournalError: Absent or damaged.
+        MissingExtraError: plotly or jinja2 is not installed.
+    """
+    from sdl.report.page import write_page
+
+    url = url_of(run)
+    folder = folder_of(url) or Path()
+    return write_page(url, out or folder / "report.html")
