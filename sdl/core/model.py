@@ -22,6 +22,8 @@ class Frozen(BaseModel):
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
+        # NaN in a free-form value must reach canonical_json and be refused, not turn into null.
+        ser_json_inf_nan="constants",
         use_attribute_docstrings=True,
         protected_namespaces=(),
     )
