@@ -84,6 +84,24 @@ class BenchReport(Frozen):
         """The report as JSON text, gates with the key ``pass``."""
         return json.dumps(self.model_dump(mode="json", by_alias=True), ensure_ascii=False)
 
+    def to_text(self) -> str:
+        """The report as a table for people."""
+        lines = [
+            f"{self.bench}: commit {self.commit[:12]}, task {self.task[:12]}, "
+            f"{self.machine.cpu}, {self.machine.cores} cores, GPU {self.machine.gpu or 'none'}"
+        ]
+        width = max((len(r.name) for r in self.rows), default=0)
+        for row in self.rows:
+            interval = "" if row.low is None else f"  [{row.low:.4g}, {row.high:.4g}]"
+            lines.append(
+                f"  {row.name:<{width}}  {row.value:>12.5g} {row.unit}{interval}  n={row.n}"
+            )
+        lines += [
+            f"  {'PASS' if g.passed else 'FAIL'}  {g.id} {g.target}: {g.value:.5g}"
+            for g in self.gates
+        ]
+        return "\n".join(lines)
+
 
 def machine() -> Machine:
     """The machine of this process; reads ``/proc`` and imports no accelerator library."""

@@ -1,0 +1,58 @@
+"""Benches by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sdl.bench.report import BenchReport
+from sdl.core.errors import ConfigError
+
+NAMES = ("env", "loop", "crash", "routes")
+
+
+def run_bench(
+    name: str,
+    *,
+    seeds: int | None = None,
+    quick: bool = False,
+    table: Path | None = None,
+    target: str | None = None,
+) -> BenchReport:
+    """Runs one bench.
+
+    Args:
+        name: One of ``NAMES``.
+        seeds: Laboratories (loop), kills (crash) or seeds (routes); the bench's own if ``None``.
+        quick: A smaller run of the same kind.
+        table: ``routes`` only: another table.
+        target: ``routes`` only: the target in it.
+
+    Raises:
+        ConfigError: There is no such bench, or an option does not belong to it.
+    """
+    if name not in NAMES:
+        raise ConfigError(
+            "there is no such bench", got=repr(name), allowed=", ".join(NAMES), do="choose one"
+        )
+    if name != "routes" and (table is not None or target is not None):
+        raise ConfigError(
+            f"--table and --target do not belong to the bench {name}",
+            allowed="sdl bench routes --table CSV --target NAME",
+        )
+    if name == "env":
+        from sdl.bench import env
+
+        return env.run(quick=quick)
+    if name == "loop":
+        from sdl.bench import loop
+
+        return loop.run(laboratories=seeds or (4 if quick else 30), quick=quick)
+    if name == "crash":
+        from sdl.bench import crash
+
+        return crash.run(kills=seeds or (4 if quick else 50))
+    from sdl.bench import routes
+
+    return routes.run(
+        seeds=seeds or 30, quick=quick, table=table, target=target or routes.SHIPPED_TARGET
+    )
