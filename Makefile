@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?=
 TORCH ?= torch==2.13.0
 JOBS ?= 2
-BENCHES ?= physics env routes loop crash
+BENCHES ?= env routes loop crash
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --progress-bar off
 
 .PHONY: help setup demo test lint bench clean
@@ -57,5 +57,5 @@ bench: $(STAMP)
 	@set -e; for name in $(BENCHES); do echo "== sdl bench $$name"; $(BIN)/sdl bench $$name; done
 
 clean:
-	rm -rf dist build htmlcov .coverage .pytest_cache .ruff_cache .hypothesis .import_linter_cache runs/demo
+	rm -rf dist build htmlcov .coverage .pytest_cache .ruff_cache .hypothesis .import_linter_cache runs/demo runs/demo.[0-9]*
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

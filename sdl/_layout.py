@@ -19,6 +19,10 @@ from sdl.core.errors import NameCollisionError
 PACKAGES = ("sdl", "envs", "agents", "instruments", "surrogates", "simulators")
 """Top-level packages of the distribution."""
 
+_REMEDY = (
+    "install solid-state-sdl in an environment of its own (`python3 -m venv .venv`, then "
+    "`.venv/bin/pip install .`), or uninstall the other package and install this one again"
+)
 _OURS = "solid_state_sdl-"
 # A line of RECORD (``agents/run.py,...``, ``agents.py,...``) or of top_level.txt (``agents``).
 # Reading the lists takes about 10 ms for a hundred distributions; packages_distributions of
@@ -38,10 +42,14 @@ def check_layout() -> None:
     for name in PACKAGES:
         found = _found(name)
         if found != home / name:
-            foreign = None if found is None else _owners(found.parent).get(name)
-            raise _collision(name, home, found, foreign)
+            raise _shadowed(name, home / name, found)
         if name in owners:
-            raise _collision(name, home, found, owners[name])
+            raise NameCollisionError(
+                f"the package {name!r} is not ours alone",
+                got=f"{found}, in which {owners[name]} has put files too",
+                allowed="files of solid-state-sdl only",
+                do=_REMEDY,
+            )
     _warn_of_hidden(home)
 
 
@@ -70,16 +78,14 @@ def _owners(folder: Path) -> dict[str, str]:
     return owners
 
 
-def _collision(
-    name: str, home: Path, found: Path | None, foreign: str | None
-) -> NameCollisionError:
+def _shadowed(name: str, expected: Path, found: Path | None) -> NameCollisionError:
+    owner = None if found is None else _owners(found.parent).get(name)
     place = "no such package" if found is None else str(found)
     return NameCollisionError(
         f"`import {name}` does not reach this project",
-        got=place if foreign is None else f"{place}, owned by {foreign}",
-        allowed=str(home / name),
-        do="install solid-state-sdl in an environment of its own (`python3 -m venv .venv`, then "
-        "`.venv/bin/pip install .`), or uninstall the other package",
+        got=place if owner is None else f"{place}, owned by {owner}",
+        allowed=str(expected),
+        do=_REMEDY,
     )
 
 

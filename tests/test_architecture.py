@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import email
 import importlib
-import importlib.util
 import json
 import re
 import subprocess
@@ -94,7 +93,6 @@ def test_import_sdl_stays_light(root: Path, code: str) -> None:
     assert not set(HEAVY) & set(json.loads(done.stdout))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("sdl.cli.app") is None, reason="no command line yet")
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_the_command_line_starts_light(root: Path, argument: str) -> None:
     # -X importtime names each module that is imported, whatever ends the process.

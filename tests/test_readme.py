@@ -55,3 +55,13 @@ def test_paths_exist(root: Path) -> None:
     paths = re.findall(r"`((?:sdl|agents|\.ci|benchmarks)/[\w./-]+)`", text)
     assert paths
     assert not [path for path in paths if not (root / path).exists()]
+
+
+def test_verbs_exist(root: Path) -> None:
+    from sdl.cli.app import app
+
+    text = (root / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:bin/|`)sdl ([a-z]+)", text))
+    offered = {c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands}
+    assert named
+    assert named <= offered
