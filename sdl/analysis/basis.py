@@ -24,6 +24,11 @@ _WEAK = 0.01
 """Lines below this share of the strongest carry no intensity error of their own."""
 
 
+_OFFSETS = np.arange(-2, 4)
+_LAGRANGE = np.linalg.inv(np.vander(_OFFSETS, len(_OFFSETS), increasing=True).astype(float))
+"""Row k holds the coefficients of u^k of the six cardinal polynomials."""
+
+
 @dataclass(frozen=True)
 class Basis:
     """Everything a fit needs that does not depend on the counts."""
@@ -83,16 +88,18 @@ class Basis:
     def _moved(self, columns: Array, displacement_deg: float) -> Array:
         """Six-point Lagrange interpolation at ``angle - displacement cos theta``."""
         steps = -displacement_deg * self.cosine / self.grid.step_deg
-        whole = np.floor(steps).astype(np.int64)
-        u = steps - whole
-        index = np.arange(self.grid.count) + _MARGIN + whole
-        offsets = np.arange(-2, 4)
-        moved = np.zeros((columns.shape[0], self.grid.count))
-        for k in offsets:
-            others = offsets[offsets != k]
-            factor = np.prod([(u - j) / (k - j) for j in others], axis=0)
-            moved += columns[:, index + k] * factor
-        return moved
+        whole = np.floor(steps)
+        index = (np.arange(self.grid.count) + _MARGIN + whole)[:, None] + _OFFSETS
+        powers = np.vander(steps - whole, len(_OFFSETS), increasing=True)
+        operator = csr_matrix(
+            (
+                (powers @ _LAGRANGE).ravel(),
+                index.astype(np.int32).ravel(),
+                np.arange(0, index.size + 1, len(_OFFSETS), dtype=np.int32),
+            ),
+            shape=(self.grid.count, columns.shape[1]),
+        )
+        return np.ascontiguousarray((operator @ np.ascontiguousarray(columns.T)).T)
 
     def line_response(self, estimator: Array) -> Array:
         """How much each estimate changes when one line grows by its own intensity.
@@ -123,7 +130,7 @@ def basis_for(references: ReferenceSet, grid: Grid, instrument: Instrument) -> B
         names=references.names,
         nodes=nodes,
         drawn=drawn,
-        polynomials=np.ascontiguousarray(chebyshev.chebvander(x, BACKGROUND_DEGREE).T),
+        polynomials=np.array(chebyshev.chebvander(x, BACKGROUND_DEGREE).T, np.float64, order="C"),
         cosine=np.cos(np.radians(grid.angles_deg) / 2.0),
         line_profiles=profiles,
         line_phase=phase,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
-from scipy.special import log_ndtr
 
+from sdl.analysis.amounts import amounts
 from sdl.analysis.basis import Basis, basis_for
 from sdl.analysis.profile import DEFAULT_GRID, DEFAULT_INSTRUMENT, Array, Grid, Instrument
 from sdl.analysis.references import ReferenceSet
@@ -16,10 +16,15 @@ from sdl.analysis.unexplained import Excess, find_excess
 from sdl.core.errors import ConfigError
 from sdl.core.material import PhaseAmount
 
-UNEXPLAINED_LIMIT = 0.012
+UNEXPLAINED_LIMIT = 0.004
 """Above this share of unexplained intensity a pattern holds a phase that is not in the set."""
 
-_ROUNDS = 4
+_ROUNDS = 3
+_ROUNDS_AGAIN = 2
+_MOST_ROUNDS = 8
+_STILL_DEG = 0.002
+_STEP_DEG = 0.06
+_STEP_LN_SIZE = 0.3
 _WIDTH_PRIOR = 0.4
 """Standard deviation of the logarithm of the inverse crystallite size, for the first guess."""
 
@@ -57,13 +62,24 @@ class _Solution:
     """Prior precision of each column; zero for scales and background."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _State:
+    """Where the iteration stands, with everything drawn once."""
+
     displacement_deg: float
     inverse_sizes: Array
     scales: Array
+    columns: Array
+    slopes: Array
+    contributions: Array
     background: Array
     variance: Array
+    """Of a point: counting noise of the fit and the scatter of line intensities."""
+
+    @property
+    def fitted(self) -> Array:
+        """Fitted counts."""
+        return self.contributions.sum(axis=0) + self.background
 
 
 def fit_pattern(
@@ -93,54 +109,66 @@ def fit_pattern(
     """
     observed = _checked(counts, grid, scan_min)
     basis = basis_for(references, grid, instrument)
-    state = _State(
-        displacement_deg=0.0,
-        inverse_sizes=np.full(basis.phase_count, 1.0 / instrument.crystallite_nm),
-        scales=np.zeros(basis.phase_count),
-        background=np.zeros(basis.polynomials.shape[0]),
-        variance=_smoothed(observed) + 1.0,
-    )
+    state = _start(observed, basis)
     use = np.ones(grid.count)
-    solution = _refine(observed, use, basis, state, _ROUNDS)
+    state, solution = _refine(observed, use, basis, state, _ROUNDS)
     excess = _excess(observed, basis, state)
     if excess.share > 0.0:
         use = excess.use
-        solution = _refine(observed, use, basis, state, 2)
+        state, solution = _refine(observed, use, basis, state, _ROUNDS_AGAIN)
         excess = _excess(observed, basis, state)
     return _report(observed, use, basis, state, solution, excess)
 
 
-def _refine(observed: Array, use: Array, basis: Basis, state: _State, rounds: int) -> _Solution:
-    solution = _solve(observed, use, basis, state)
-    for _ in range(rounds - 1):
-        _update(basis, state, solution)
+def _start(observed: Array, basis: Basis) -> _State:
+    sizes = np.full(basis.phase_count, 1.0 / basis.instrument.crystallite_nm)
+    columns, slopes = basis.columns(sizes, 0.0)
+    return _State(
+        displacement_deg=0.0,
+        inverse_sizes=sizes,
+        scales=np.zeros(basis.phase_count),
+        columns=columns,
+        slopes=slopes,
+        contributions=np.zeros_like(columns),
+        background=np.zeros(basis.grid.count),
+        variance=_smoothed(observed) + 1.0,
+    )
+
+
+def _refine(
+    observed: Array, use: Array, basis: Basis, state: _State, rounds: int
+) -> tuple[_State, _Solution]:
+    """Gauss-Newton steps: at least ``rounds``, and on until the lines stand still."""
+    done = 0
+    while True:
         solution = _solve(observed, use, basis, state)
-    _update(basis, state, solution)
-    return solution
+        moved = state.displacement_deg
+        state = _stepped(basis, state, solution)
+        done += 1
+        still = abs(state.displacement_deg - moved) < _STILL_DEG
+        if done >= _MOST_ROUNDS or (done >= rounds and still):
+            return state, solution
 
 
 def _solve(observed: Array, use: Array, basis: Basis, state: _State) -> _Solution:
     """One linear step in scales, background, displacement and sizes."""
-    n = basis.phase_count
-    columns, slopes = basis.columns(state.inverse_sizes, state.displacement_deg)
-    total = state.scales @ columns
-    moved = -basis.cosine * np.gradient(total, basis.grid.step_deg)
-    widened = slopes * (state.scales * state.inverse_sizes)[:, None]
-    design = np.vstack([columns, basis.polynomials, moved[None, :], widened])
-    precision = np.zeros(design.shape[0])
+    n, m = basis.phase_count, basis.polynomials.shape[0]
     instrument = basis.instrument
+    total = state.contributions.sum(axis=0)
+    moved = -basis.cosine * np.gradient(total, basis.grid.step_deg)
+    widened = state.slopes * (state.scales * state.inverse_sizes)[:, None]
+    design = np.vstack([state.columns, basis.polynomials, moved[None, :], widened])
     # Priors keep the steps of absent phases at zero and those of present ones within reason.
-    offset = np.zeros(design.shape[0])
-    first = n + basis.polynomials.shape[0]
-    precision[first] = 1.0 / (2.0 * instrument.displacement_sd_deg + 1e-6) ** 2
-    offset[first] = -state.displacement_deg
-    precision[first + 1 :] = 1.0 / _WIDTH_PRIOR**2
-    offset[first + 1 :] = -np.log(state.inverse_sizes * instrument.crystallite_nm)
+    precision = np.zeros(n + m + 1 + n)
+    offset = np.zeros(n + m + 1 + n)
+    precision[n + m] = 1.0 / (2.0 * instrument.displacement_sd_deg + 1e-6) ** 2
+    offset[n + m] = -state.displacement_deg
+    precision[n + m + 1 :] = 1.0 / _WIDTH_PRIOR**2
+    offset[n + m + 1 :] = -np.log(state.inverse_sizes * instrument.crystallite_nm)
     weights = use / state.variance
     weighted = design * weights
     normal = weighted @ design.T + np.diag(precision)
-    right = weighted @ observed + precision * offset
-    scales, nuisance = _bounded(normal, right, n)
+    scales, nuisance = _bounded(normal, weighted @ observed + precision * offset, n)
     return _Solution(scales, nuisance, design, weights, precision)
 
 
@@ -156,37 +184,35 @@ def _bounded(normal: Array, right: Array, n: int) -> tuple[Array, Array]:
     return scales, solved[:, -1] - solved[:, :-1] @ scales
 
 
-def _update(basis: Basis, state: _State, solution: _Solution) -> None:
+def _stepped(basis: Basis, state: _State, solution: _Solution) -> _State:
+    """The state after a step; steps are cut so that the linearisation holds."""
     n, m = basis.phase_count, basis.polynomials.shape[0]
-    state.scales = solution.scales
-    state.background = solution.nuisance[:m]
-    shift = float(np.clip(solution.nuisance[m], -0.06, 0.06))
-    limit = 0.3
-    state.displacement_deg = float(np.clip(state.displacement_deg + shift, *basis.shift_range_deg))
-    grown = state.inverse_sizes * np.exp(
-        np.clip(solution.nuisance[m + 1 : m + 1 + n], -limit, limit)
+    shift = float(np.clip(solution.nuisance[m], -_STEP_DEG, _STEP_DEG))
+    displacement = float(np.clip(state.displacement_deg + shift, *basis.shift_range_deg))
+    growth = np.clip(solution.nuisance[m + 1 : m + 1 + n], -_STEP_LN_SIZE, _STEP_LN_SIZE)
+    sizes = np.clip(state.inverse_sizes * np.exp(growth), *basis.inverse_size_range)
+    columns, slopes = basis.columns(sizes, displacement)
+    contributions = columns * solution.scales[:, None]
+    background = solution.nuisance[:m] @ basis.polynomials
+    lines = basis.instrument.line_sd**2 * (contributions**2).sum(axis=0)
+    noise = np.maximum(contributions.sum(axis=0) + background, 1.0)
+    return _State(
+        displacement_deg=displacement,
+        inverse_sizes=sizes,
+        scales=solution.scales,
+        columns=columns,
+        slopes=slopes,
+        contributions=contributions,
+        background=background,
+        variance=noise + lines,
     )
-    state.inverse_sizes = np.clip(grown, *basis.inverse_size_range)
-    state.variance = _variance(basis, state)
-
-
-def _parts(basis: Basis, state: _State) -> tuple[Array, Array]:
-    columns, _ = basis.columns(state.inverse_sizes, state.displacement_deg)
-    return columns * state.scales[:, None], state.background @ basis.polynomials
 
 
 def _excess(observed: Array, basis: Basis, state: _State) -> Excess:
-    contributions, background = _parts(basis, state)
     # Systematic error at each point: line intensities, and with them profile shapes.
-    tolerance = basis.instrument.line_sd * np.sqrt((contributions**2).sum(axis=0))
-    return find_excess(observed, contributions.sum(axis=0), background, tolerance, basis)
-
-
-def _variance(basis: Basis, state: _State) -> Array:
-    """Variance of a point: counting noise of the fit and the scatter of line intensities."""
-    contributions, background = _parts(basis, state)
-    lines = basis.instrument.line_sd**2 * (contributions**2).sum(axis=0)
-    return np.maximum(contributions.sum(axis=0) + background, 1.0) + lines
+    tolerance = basis.instrument.line_sd * np.sqrt((state.contributions**2).sum(axis=0))
+    total = state.contributions.sum(axis=0)
+    return find_excess(observed, total, state.background, tolerance, basis)
 
 
 def _covariance(basis: Basis, state: _State, solution: _Solution) -> Array:
@@ -199,36 +225,11 @@ def _covariance(basis: Basis, state: _State, solution: _Solution) -> Array:
     inverse = np.linalg.inv(normal * np.outer(size, size) + 1e-12 * np.eye(len(size)))
     gain = (inverse * np.outer(size, size))[:n]
     estimator = gain @ weighted
-    contributions, background = _parts(basis, state)
-    noise = np.maximum(contributions.sum(axis=0) + background, 1.0)
+    noise = np.maximum(state.fitted, 1.0)
     covariance = (estimator * noise) @ estimator.T + (gain * solution.precision) @ gain.T
     response = basis.line_response(estimator) * state.scales[basis.line_phase][None, :]
     covariance += basis.instrument.line_sd**2 * response @ response.T
     return covariance + np.diag((basis.instrument.phase_sd * state.scales) ** 2)
-
-
-def _amounts(scales: Array, covariance: Array, names: tuple[str, ...]) -> dict[str, PhaseAmount]:
-    """Weight fractions with the standard deviation of a normal distribution cut at 0 and 1."""
-    total = float(scales.sum())
-    spread = float(np.sqrt(np.maximum(covariance.sum(), 0.0)))
-    if total <= 3.0 * spread:
-        return {name: PhaseAmount(weight_fraction=0.0, sigma=1.0) for name in names}
-    share = scales / total
-    jacobian = (np.eye(len(scales)) - share[:, None]) / total
-    sigma = np.sqrt(np.maximum(np.diag(jacobian @ covariance @ jacobian.T), 0.0))
-    sigma = np.maximum(sigma, 1e-6)
-    sigma = sigma * _cut(share / sigma) * _cut((1.0 - share) / sigma)
-    return {
-        name: PhaseAmount(weight_fraction=float(w), sigma=float(s))
-        for name, w, s in zip(names, share, sigma, strict=True)
-    }
-
-
-def _cut(distance: Array) -> Array:
-    """Standard deviation of a unit normal cut off ``distance`` below its mean; 0.60 at 0."""
-    near = np.minimum(distance, 8.0)
-    ratio = np.exp(-0.5 * near**2 - log_ndtr(near)) / np.sqrt(2.0 * np.pi)
-    return np.sqrt(1.0 - near * ratio - ratio**2)
 
 
 def _report(
@@ -239,18 +240,17 @@ def _report(
     solution: _Solution,
     excess: Excess,
 ) -> PatternFit:
-    contributions, background = _parts(basis, state)
-    fitted = contributions.sum(axis=0) + background
-    variance = _variance(basis, state)
-    free = max(1.0, float(use.sum()) - basis.phase_count - len(state.background) - 1)
-    chi2 = float((use * (observed - fitted) ** 2 / variance).sum() / free)
+    fitted = state.fitted
+    unknowns = 2 * basis.phase_count + basis.polynomials.shape[0] + 1
+    free = max(1.0, float(use.sum()) - unknowns)
+    chi2 = float((use * (observed - fitted) ** 2 / state.variance).sum() / free)
     return PatternFit(
-        phases=_amounts(state.scales, _covariance(basis, state, solution), basis.names),
+        phases=amounts(state.scales, _covariance(basis, state, solution), basis.names),
         unexplained=excess.share,
         reduced_chi2=chi2,
         fitted=fitted,
-        background=background,
-        contributions=dict(zip(basis.names, contributions, strict=True)),
+        background=state.background,
+        contributions=dict(zip(basis.names, state.contributions, strict=True)),
         displacement_deg=state.displacement_deg,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -15,10 +16,9 @@ from sdl.analysis.profile import (
     Grid,
     Instrument,
     Lines,
-    draw,
-    widths,
+    column,
 )
-from sdl.analysis.references import Reference, ReferenceSet
+from sdl.analysis.references import ReferenceSet
 from sdl.core.errors import ChemistryError, ConfigError
 
 __all__ = [
@@ -60,11 +60,11 @@ def expected_counts(
     shares, absorption = _normalised(weight_fractions, references)
     total = instrument.background(grid, _checked(scan_min))
     sizes = crystallite_nm or {}
+    lines = _lines(references, grid)
     for name, share in shares.items():
-        lines = _lines(references[name], grid)
         inverse = 1.0 / sizes.get(name, instrument.crystallite_nm)
         scale = instrument.line_rate * scan_min * share / absorption
-        total += scale * _drawn(lines, grid, instrument, inverse, 0.0, None)
+        total += scale * column(lines[name], grid, instrument, inverse)
     return total
 
 
@@ -104,33 +104,23 @@ def simulate_counts(
     variation = np.exp(instrument.background_sd * rng.standard_normal(2))
     total = variation[0] * air + variation[1] * flat
     sizes = crystallite_nm or {}
+    lines = _lines(references, grid)
     for name, share in shares.items():
-        lines = _lines(references[name], grid)
-        typical = instrument.crystallite_nm * np.exp(
-            instrument.crystallite_ln_sd * rng.standard_normal()
-        )
-        packing = np.exp(instrument.phase_sd * rng.standard_normal())
-        grains = np.exp(instrument.line_sd * rng.standard_normal(lines.centre_deg.shape[1]))
+        spread = math.exp(instrument.crystallite_ln_sd * rng.standard_normal())
+        size = sizes.get(name, instrument.crystallite_nm * spread)
+        packing = math.exp(instrument.phase_sd * rng.standard_normal())
+        number = lines[name].centre_deg.shape[1]
+        grains = np.exp(instrument.line_sd * rng.standard_normal(number))
         scale = instrument.line_rate * scan_min * share * packing / absorption
-        inverse = 1.0 / float(sizes.get(name, typical))
-        total += scale * _drawn(lines, grid, instrument, inverse, displacement, grains)
+        total += scale * column(
+            lines[name],
+            grid,
+            instrument,
+            1.0 / size,
+            displacement_deg=displacement,
+            grains=grains,
+        )
     return rng.poisson(total).astype(np.int64)
-
-
-def _drawn(
-    lines: Lines,
-    grid: Grid,
-    instrument: Instrument,
-    inverse_size_per_nm: float,
-    displacement_deg: float,
-    grains: Array | None,
-) -> Array:
-    centre = lines.centre_deg + displacement_deg * np.cos(np.radians(lines.centre_deg) / 2.0)
-    full, eta = widths(centre, instrument, inverse_size_per_nm)
-    index, values = draw(centre.ravel(), full.ravel(), eta.ravel(), grid)
-    strength = lines.intensity if grains is None else lines.intensity * grains[None, :]
-    values *= strength.ravel()[:, None]
-    return np.bincount(index.ravel(), weights=values.ravel(), minlength=grid.count)
 
 
 def _normalised(
@@ -162,6 +152,6 @@ def _checked(scan_min: float) -> float:
     return scan_min
 
 
-@lru_cache(maxsize=256)
-def _lines(reference: Reference, grid: Grid) -> Lines:
-    return Lines.of(reference, grid)
+@lru_cache(maxsize=16)
+def _lines(references: ReferenceSet, grid: Grid) -> dict[str, Lines]:
+    return {reference.name: Lines.of(reference, grid) for reference in references.references}

@@ -29,7 +29,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         if not (
-            5.0 <= self.start_deg
+            self.start_deg >= 5.0
             and 0.001 <= self.step_deg <= 0.2
             and self.count >= 50
             and self.start_deg + self.step_deg * self.count <= 160.0
@@ -44,7 +44,7 @@ class Grid:
     @property
     def angles_deg(self) -> Array:
         """Angles 2theta, degrees, shape ``(count,)``."""
-        return self.start_deg + self.step_deg * np.arange(self.count)
+        return self.start_deg + self.step_deg * np.arange(self.count, dtype=np.float64)
 
 
 DEFAULT_GRID = Grid(start_deg=15.0, step_deg=0.03, count=2001)
@@ -192,9 +192,34 @@ def draw(
     return index, values
 
 
-def column(lines: Lines, grid: Grid, instrument: Instrument, inverse_size_per_nm: float) -> Array:
-    """Pattern of one phase for ``w / mu = 1`` and one count per unit, shape ``(count,)``."""
-    full, eta = widths(lines.centre_deg, instrument, inverse_size_per_nm)
-    index, values = draw(lines.centre_deg.ravel(), full.ravel(), eta.ravel(), grid)
-    values *= lines.intensity.ravel()[:, None]
-    return np.bincount(index.ravel(), weights=values.ravel(), minlength=grid.count)
+def column(
+    lines: Lines,
+    grid: Grid,
+    instrument: Instrument,
+    inverse_size_per_nm: float,
+    *,
+    displacement_deg: float = 0.0,
+    grains: Array | None = None,
+) -> Array:
+    """Pattern of one phase for a scale of 1.
+
+    Args:
+        lines: Lines of the phase.
+        grid: Where to draw.
+        instrument: Widths.
+        inverse_size_per_nm: One over the crystallite size, 1/nm.
+        displacement_deg: All lines are moved by this times cos theta, degrees.
+        grains: Factor on the intensity of each line, shape ``(n,)``.
+
+    Returns:
+        Shape ``(count,)``.
+    """
+    centre = lines.centre_deg
+    if displacement_deg != 0.0:
+        centre = centre + displacement_deg * np.cos(np.radians(centre) / 2.0)
+    full, eta = widths(centre, instrument, inverse_size_per_nm)
+    index, values = draw(centre.ravel(), full.ravel(), eta.ravel(), grid)
+    strength = lines.intensity if grains is None else lines.intensity * grains[None, :]
+    values *= strength.ravel()[:, None]
+    drawn = np.bincount(index.ravel(), weights=values.ravel(), minlength=grid.count)
+    return drawn.astype(np.float64, copy=False)

@@ -60,9 +60,8 @@ def stick_pattern(structure: Structure, file: StructureFile) -> Reference:
     from pymatgen.analysis.diffraction.xrd import XRDCalculator
 
     crystal = build_crystal(structure)
-    calculator = XRDCalculator(
-        wavelength=WAVELENGTH_ANGSTROM[0], debye_waller_factors=dict(file.b_iso)
-    )
+    wavelength: Any = WAVELENGTH_ANGSTROM[0]
+    calculator = XRDCalculator(wavelength=wavelength, debye_waller_factors=dict(file.b_iso))
     pattern: Any = calculator.get_pattern(
         crystal, scaled=False, two_theta_range=TWO_THETA_RANGE_DEG
     )
