@@ -1,0 +1,164 @@
+"""What a laboratory hides: true energies, kinetics, assays, grain sizes, thermocouples, mixing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sdl.chemistry.system import ChemicalSystem
+from sdl.core.errors import ConfigError
+from sdl.core.material import Lot
+from sdl.core.seeds import generator
+from sdl.tasks.task import Hidden
+
+Split = Literal["train", "tune", "judge"]
+
+RANGES: dict[Split, tuple[int, int]] = {
+    "train": (0, 1_000_000),
+    "tune": (1_000_000, 1_100_000),
+    "judge": (2_000_000, 2_100_000),
+}
+"""Numbers of the laboratories for training, tuning and judging; they do not overlap."""
+
+
+@dataclass(frozen=True)
+class TrueLot:
+    """A bottle as it is, not as its label says."""
+
+    assay: float
+    """Mass share of the phase."""
+    particle_um: float
+    """Grain diameter, micrometres."""
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """One drawn laboratory; every sample made in it shares these figures."""
+
+    key: tuple[str | int, ...]
+    """Where the draw came from."""
+    phase_energy_kj_per_mol: Mapping[str, float]
+    """Shift of each solid's free energy, kJ/mol of formula units."""
+    ln_k: Mapping[str, float]
+    """Shift of ln k at the reference temperature, by ``reaction/variant``."""
+    activation_kj_per_mol: Mapping[str, float]
+    """Shift of the activation energy, kJ/mol, by ``reaction/variant``."""
+    lots: Mapping[str, TrueLot]
+    thermocouple_c: Mapping[str, float]
+    """True minus programmed temperature of each furnace, degC."""
+    mixing: float
+    """Factor on every milling time."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The laboratory as JSON values; floats survive exactly."""
+        return {
+            "key": list(self.key),
+            "phase_energy_kj_per_mol": dict(self.phase_energy_kj_per_mol),
+            "ln_k": dict(self.ln_k),
+            "activation_kj_per_mol": dict(self.activation_kj_per_mol),
+            "lots": {n: [t.assay, t.particle_um] for n, t in self.lots.items()},
+            "thermocouple_c": dict(self.thermocouple_c),
+            "mixing": self.mixing,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Laboratory:
+        """The inverse of ``to_json``."""
+        return cls(
+            key=tuple(data["key"]),
+            phase_energy_kj_per_mol=dict(data["phase_energy_kj_per_mol"]),
+            ln_k=dict(data["ln_k"]),
+            activation_kj_per_mol=dict(data["activation_kj_per_mol"]),
+            lots={n: TrueLot(a, d) for n, (a, d) in data["lots"].items()},
+            thermocouple_c=dict(data["thermocouple_c"]),
+            mixing=data["mixing"],
+        )
+
+
+def laboratory_key(split: Split, index: int) -> tuple[str | int, ...]:
+    """The key of a laboratory of one split; keys of different splits never meet.
+
+    Args:
+        split: What the laboratory is for.
+        index: Which one, from 0.
+
+    Raises:
+        ConfigError: No such split, or an index outside its range.
+    """
+    if split not in RANGES:
+        raise ConfigError("no such set of laboratories", got=split, allowed=", ".join(RANGES))
+    low, high = RANGES[split]
+    if not 0 <= index < high - low:
+        raise ConfigError(
+            f"there is no {split} laboratory of this number",
+            got=index,
+            allowed=f"0 to {high - low - 1}",
+            do="stay inside the range, so that no laboratory is used for two purposes",
+        )
+    return ("laboratory", low + index)
+
+
+def nominal_laboratory(
+    system: ChemicalSystem, lots: Sequence[Lot], furnaces: Sequence[str]
+) -> Laboratory:
+    """The laboratory in which every label and every figure of the system is true."""
+    nothing = Hidden(
+        phase_energy_sd_kj_per_mol=0,
+        ln_k_sd=0,
+        activation_energy_sd_kj_per_mol=0,
+        assay_sd=0,
+        particle_ln_sd=0,
+        thermocouple_sd_c=0,
+        mixing_sd=0,
+    )
+    return draw_laboratory(system, nothing, lots, furnaces, "nominal")
+
+
+def draw_laboratory(
+    system: ChemicalSystem,
+    hidden: Hidden,
+    lots: Sequence[Lot],
+    furnaces: Sequence[str],
+    *key: str | int,
+) -> Laboratory:
+    """Draws what a laboratory hides; each figure by its own key, so lists may grow later.
+
+    Energies are drawn per solid phase (gases are known well enough), never per reaction, so no
+    cycle of reactions gains energy. ln k is drawn at the reference temperature, inside the data,
+    and the activation energy independently of it.
+
+    Args:
+        system: The chemistry.
+        hidden: Widths of the draws.
+        lots: The shelf; the draw starts from the labels.
+        furnaces: Names of the furnaces.
+        key: Words and numbers that name the draw, as from ``laboratory_key``.
+    """
+
+    def normal(*what: str) -> float:
+        return float(generator(*key, *what).standard_normal())
+
+    rows = [f"{r.name}/{v}" for r in system.reactions for v in r.kinetics]
+    return Laboratory(
+        key=key,
+        phase_energy_kj_per_mol={
+            p.name: hidden.phase_energy_sd_kj_per_mol * normal("energy", p.name)
+            for p in system.solids
+        },
+        ln_k={row: hidden.ln_k_sd * normal("ln_k", row) for row in rows},
+        activation_kj_per_mol={
+            row: hidden.activation_energy_sd_kj_per_mol * normal("activation", row) for row in rows
+        },
+        lots={
+            lot.name: TrueLot(
+                assay=min(1.0, max(0.01, lot.assay + hidden.assay_sd * normal("assay", lot.name))),
+                particle_um=lot.particle_um
+                * math.exp(hidden.particle_ln_sd * normal("particle", lot.name)),
+            )
+            for lot in lots
+        },
+        thermocouple_c={f: hidden.thermocouple_sd_c * normal("thermocouple", f) for f in furnaces},
+        mixing=math.exp(hidden.mixing_sd * normal("mixing")),
+    )
