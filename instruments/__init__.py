@@ -1,1 +1,1 @@
-"""."""
+"""Instruments: driver cores, ophyd faces over them, short plans, the RunEngine as a resource."""

@@ -1,0 +1,1 @@
+"""Laboratories: where commands are carried out."""

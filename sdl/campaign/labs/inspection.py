@@ -1,0 +1,73 @@
+"""Did it happen? Effects are looked at, by what the devices can tell after a restart."""
+
+from __future__ import annotations
+
+from instruments.drivers.job import JobRecord, JobState
+from instruments.drivers.virtual import DispenserDriver, TransferDriver, VirtualDriver
+from sdl.core.command import Command, Inspection, Presence
+
+SHORT_SHARE = 0.02
+"""A dose short by less than this share is a whole dose (four times the dosing error)."""
+
+
+def inspect(driver: VirtualDriver, command: Command) -> Inspection:
+    """Whether a command has happened, by its label in the device's log and by its effect.
+
+    The dispenser's vial is weighed; of a partial dose the remainder is told, under the same id, so
+    that its end is the end of the command. The arm is asked where the vial is. Everything else has
+    no effect that can be seen from outside, so the log, which survives a power cut, decides.
+
+    Args:
+        driver: The station's driver.
+        command: What was intended.
+    """
+    record = driver.record(command.id)
+    if record is None:
+        return _never(driver, command)
+    if record.state is JobState.RUNNING:
+        evidence = f"{driver.name} runs {command.id} until {record.end_s:.0f} s"
+        return Inspection(presence=Presence.STARTED, evidence=evidence)
+    if isinstance(driver, DispenserDriver):
+        return _dose(driver, command, record)
+    evidence = f"{driver.name} logged {command.id} as {record.state.value}"
+    return Inspection(presence=Presence.STARTED, evidence=evidence)
+
+
+def _never(driver: VirtualDriver, command: Command) -> Inspection:
+    evidence = f"{driver.name} has no {command.id} in its log"
+    if isinstance(driver, TransferDriver):
+        sample = command.samples[0]
+        place = driver.place(sample)
+        evidence = f"{evidence}; {sample} is at {place}"
+        if place != command.args.get("origin"):
+            # Nobody told the arm to, so somebody moved the vial by hand.
+            return Inspection(presence=Presence.UNKNOWN, evidence=evidence)
+    return Inspection(presence=Presence.ABSENT, evidence=evidence)
+
+
+def _dose(driver: DispenserDriver, command: Command, record: JobRecord) -> Inspection:
+    """Weighs the vial and compares with the balance before the dose.
+
+    ``record`` may be that of an earlier remainder; it then holds the mass still missing by itself.
+    """
+    asked_mg = float(record.args["mass_mg"])
+    before_mg = driver.last_before_mg(command.id)
+    if driver.occupants() != command.samples:
+        # The vial has left since, so the dose was accepted; its log holds both readings.
+        now_mg = float(driver.result(command.id)["balance_after_mg"])
+        looked = "the log"
+    else:
+        now_mg, looked = driver.weigh(), "the balance"
+    missing_mg = asked_mg - (now_mg - before_mg)
+    evidence = f"{looked} of {driver.name} reads {now_mg - before_mg:.1f} mg of {asked_mg:.1f} mg"
+    smallest_mg = driver.station.min_dose_mg or 0.0
+    if missing_mg <= max(smallest_mg, SHORT_SHARE * asked_mg):
+        return Inspection(presence=Presence.STARTED, evidence=evidence)
+    first_mg = record.args.get("balance_before_mg", before_mg)
+    args = {
+        **command.args,
+        "mass_mg": round(missing_mg, 1),
+        "balance_before_mg": first_mg,
+    }
+    remainder = command.model_copy(update={"args": args})
+    return Inspection(presence=Presence.PARTIAL, remainder=remainder, evidence=evidence)
