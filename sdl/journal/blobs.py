@@ -20,7 +20,7 @@ from sqlalchemy import Connection, insert, select
 from sdl.core.errors import JournalCorruptError, JournalError
 from sdl.journal import tables
 
-_DIGEST = re.compile(r"^[0-9a-f]{64}$")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class _Blobs(ABC):
@@ -41,7 +41,7 @@ class _Blobs(ABC):
             JournalError: ``digest`` is no hash, or nothing is stored under it.
             JournalCorruptError: The content does not match its name.
         """
-        if not _DIGEST.match(digest):
+        if not _DIGEST.fullmatch(digest):
             raise JournalError(
                 "this is not a content hash",
                 got=repr(digest[:80]),

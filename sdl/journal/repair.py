@@ -38,7 +38,7 @@ def damage(url: str) -> Damage | None:
         JournalError: Absent, or not SQLite at all.
     """
     location = locate(url)
-    connection = connect(location, "read")
+    connection = connect(location, "salvage")
     try:
         found, _ = _examine(connection, location)
         return found
@@ -69,7 +69,7 @@ def truncate_tail(url: str) -> Path:
             allowed="sqlite:///path/to/campaign.db",
             do="restore the database from a backup",
         )
-    _close(connect(location, "read"))
+    _close(connect(location, "salvage"))
     lock = OwnerLock.acquire(location.beside(".lock"), location.name)
     try:
         return _rebuild(location, location.path)
@@ -86,7 +86,7 @@ def truncate_tail(url: str) -> Path:
 
 def _rebuild(location: Location, path: Path) -> Path:
     _settle(location)
-    old = connect(location, "read")
+    old = connect(location, "salvage")
     try:
         found, records = _examine(old, location)
         if found is None:

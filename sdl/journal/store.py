@@ -21,6 +21,9 @@ from sdl.core.errors import (
     MissingExtraError,
 )
 
+Mode = Literal["create", "write", "read", "salvage"]
+"""How a journal is opened; ``salvage`` reads what it can of a file that was cut short."""
+
 _STORES = "sqlite:///path/to/campaign.db, sqlite:// (memory), postgresql://user@host/database"
 _BUSY_TIMEOUT_S = 5.0
 
@@ -97,12 +100,12 @@ def locate(url: str) -> Location:
     )
 
 
-def connect(location: Location, mode: Literal["create", "write", "read"]) -> Connection:
+def connect(location: Location, mode: Mode) -> Connection:
     """One connection, kept open for the life of the journal.
 
     Args:
         location: Where.
-        mode: ``create`` makes an absent file; ``write`` and ``read`` do not.
+        mode: ``create`` makes an absent file, the others do not.
 
     Raises:
         JournalError: Absent, not SQLite, damaged, not reachable, driver not installed.
@@ -118,7 +121,7 @@ def connect(location: Location, mode: Literal["create", "write", "read"]) -> Con
     with clear_errors(location):
         engine = _engine(location, mode)
         if location.backend is not Backend.SERVER:
-            begin = "BEGIN" if mode == "read" else "BEGIN IMMEDIATE"
+            begin = "BEGIN IMMEDIATE" if mode in ("create", "write") else "BEGIN"
             event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
         try:
             return engine.connect()
@@ -127,7 +130,7 @@ def connect(location: Location, mode: Literal["create", "write", "read"]) -> Con
             raise
 
 
-def _engine(location: Location, mode: str) -> Engine:
+def _engine(location: Location, mode: Mode) -> Engine:
     if location.backend is Backend.SERVER:
         try:
             return create_engine(location.url, poolclass=StaticPool)
@@ -140,7 +143,7 @@ def _engine(location: Location, mode: str) -> Engine:
         if location.path is None:
             connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         else:
-            access = {"create": "rwc", "write": "rw", "read": "ro"}[mode]
+            access = {"create": "rwc", "write": "rw"}.get(mode, "ro")
             connection = sqlite3.connect(
                 f"{location.path.as_uri()}?mode={access}",
                 uri=True,
@@ -151,7 +154,10 @@ def _engine(location: Location, mode: str) -> Engine:
         # Damaged text must reach the checksum, not fail to decode on the way.
         connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
         try:
-            if location.path is not None and mode != "read":
+            if mode == "salvage":
+                # SQLite refuses a file with missing pages altogether unless told this.
+                connection.execute("PRAGMA writable_schema=ON")
+            elif location.path is not None and mode != "read":
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
             # The first look into the file tells whether it is SQLite at all.
