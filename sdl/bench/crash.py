@@ -3,7 +3,8 @@
 Half of the kills come at a seeded place inside the program (between the world's commit and the
 journal's, between two commits of the journal), half from outside at a seeded moment. Each campaign
 is resumed under another ``PYTHONHASHSEED`` until it is over. Its canonical projection must equal
-that of the uninterrupted demo, and the world's own list of acts must hold no irreversible act twice.
+that of the uninterrupted demo, and the world's own list of acts must hold no irreversible act
+twice.
 """
 
 from __future__ import annotations

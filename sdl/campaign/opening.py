@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from pathlib import Path
 
-from agents.registry import make_policy
+from agents.registry import make_policy, policy_names
 from sdl.campaign.config import CampaignConfig
 from sdl.campaign.loop import Campaign
 from sdl.core.capabilities import StationKind
 from sdl.core.errors import ConfigError, JournalError
 from sdl.core.event import CampaignBegun, Done, EventKind, Failed
 from sdl.core.protocols import Lab
-from sdl.core.yaml import load
+from sdl.core.yaml import load, place_of
 from sdl.journal.journal import Journal
+from sdl.tasks.space import TaskSpace
 from sdl.tasks.task import Task, load_task
 
 MEMORY = "sqlite://"
@@ -30,20 +32,33 @@ def read_config(path: Path) -> tuple[CampaignConfig, Task]:
         ConfigError: With file, line, what was given, what is allowed, what to do.
     """
     config = load(path, CampaignConfig, "the campaign file")
-    task = load_task(config.task, path.parent)
-    check_consistency(config, task, str(path))
+    try:
+        task = load_task(config.task, path.parent)
+    except ConfigError as err:
+        if err.where is not None:
+            raise
+        raise ConfigError(
+            err.what, got=err.got, allowed=err.allowed, do=err.do, where=place_of(path, "task")
+        ) from err
+    check_consistency(config, task, path)
     return config, task
 
 
-def check_consistency(config: CampaignConfig, task: Task, where: str) -> None:
+def check_consistency(config: CampaignConfig, task: Task, path: Path) -> None:
     """Refuses combinations that no single key shows.
 
     Raises:
-        ConfigError: The laboratory cannot solve the task, or the policy does not exist.
+        ConfigError: There is no such policy, or the laboratory cannot solve the task.
     """
-    from agents.registry import require_policy
-
-    require_policy(config.policy, where)
+    if config.policy not in policy_names():
+        near = difflib.get_close_matches(config.policy, policy_names(), n=1)
+        raise ConfigError(
+            "there is no such policy",
+            got=repr(config.policy),
+            allowed=", ".join(policy_names()),
+            do=f"did you mean {near[0]!r}?" if near else "correct the key `policy`",
+            where=place_of(path, "policy"),
+        )
     replays = _replays(task)
     if replays != (config.lab == "table"):
         raise ConfigError(
@@ -51,8 +66,10 @@ def check_consistency(config: CampaignConfig, task: Task, where: str) -> None:
             got=f"lab: {config.lab}",
             allowed="table" if replays else "virtual, fast",
             do="correct the key `lab` or the key `task`",
-            where=where,
+            where=place_of(path, "lab"),
         )
+    if task.space is not None:
+        TaskSpace(task)
 
 
 def _replays(task: Task) -> bool:

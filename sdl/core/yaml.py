@@ -128,6 +128,15 @@ def _compose(text: str) -> yaml.Node | None:
     return library.compose(text, Loader=yaml.SafeLoader)
 
 
+def place_of(path: Path, *keys: str) -> str:
+    """``file:line`` of a key of a file that was read before; ``file`` if it cannot be found."""
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return str(path)
+    return f"{path}:{line_of(root, keys)}"
+
+
 def line_of(root: yaml.Node | None, location: Location) -> int:
     """The line, from 1, of the deepest part of ``location`` that exists in the document."""
     if root is None:
