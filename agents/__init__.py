@@ -1,1 +1,1 @@
-"""."""
+"""Policies: what to make next."""

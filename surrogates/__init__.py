@@ -1,1 +1,1 @@
-"""."""
+"""Models of outcomes with honest uncertainty, acquisition functions, the twin's belief."""

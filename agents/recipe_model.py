@@ -1,0 +1,184 @@
+"""The surrogate over recipes: a Gaussian process on top of what the twin believes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from agents.twin_prior import Twin
+from sdl.core.material import Target
+from sdl.core.model import content_hash
+from sdl.core.proposal import Result
+from sdl.core.recipe import Recipe
+from sdl.tasks.space import TaskSpace
+from surrogates.belief import Belief, believe
+from surrogates.gaussian_process import GaussianProcess, fit
+from surrogates.kernel import Layout, Priors
+from surrogates.posterior import CandidateTable, Posterior
+
+Array = npt.NDArray[np.float64]
+
+TWIN_PRIORS = Priors(amplitude=0.06, noise=0.01, offset=0.03)
+"""What the twin leaves unexplained, in units of purity."""
+BARE_PRIORS = Priors(amplitude=1.0, noise=0.05, offset=1.0)
+"""Without a twin, in units of the standardised purity."""
+DISCREPANCY = 0.04
+"""Standard deviation of measured minus predicted purity in the right member of the ensemble."""
+LEAST_MEMBERS = 8.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Results with a number: failed experiments have none and are not in here.
+
+    Attributes:
+        recipes: What was made.
+        points: Where it lies in the space, shape ``(n, d)``.
+        purity: Measured purity, shape ``(n,)``.
+        sigma: Its standard deviation as the analysis reports it, shape ``(n,)``.
+        failed: Recipes whose experiment failed: neither a purity of zero nor nothing at all.
+    """
+
+    recipes: tuple[Recipe, ...]
+    points: Array
+    purity: Array
+    sigma: Array
+    failed: tuple[Recipe, ...]
+
+    def __len__(self) -> int:
+        """Number of results with a number."""
+        return len(self.recipes)
+
+    def rows(self, keep: npt.NDArray[np.bool_]) -> Measured:
+        """The results that ``keep`` marks."""
+        index = np.flatnonzero(keep)
+        return Measured(
+            tuple(self.recipes[i] for i in index),
+            self.points[index],
+            self.purity[index],
+            self.sigma[index],
+            self.failed,
+        )
+
+    @property
+    def hash(self) -> str:
+        """Names the data in model cards."""
+        return content_hash(
+            {
+                "recipes": [r.model_dump(mode="json") for r in self.recipes],
+                "purity": self.purity.tolist(),
+                "sigma": self.sigma.tolist(),
+                "failed": [r.model_dump(mode="json") for r in self.failed],
+            }
+        )
+
+
+def measured_of(results: Sequence[Result], target: Target, space: TaskSpace) -> Measured:
+    """Splits results into numbers and failures; observations of bad quality count as failures."""
+    good, failed = [], []
+    for result in results:
+        seen = result.observation
+        (failed if seen is None or seen.quality != "good" else good).append(result)
+    amounts = [r.observation.purity(target.phase) for r in good if r.observation is not None]
+    return Measured(
+        recipes=tuple(r.recipe for r in good),
+        points=np.asarray([space.encode(r.recipe) for r in good]).reshape(-1, space.dimension),
+        purity=np.asarray([a.weight_fraction for a in amounts], dtype=np.float64),
+        sigma=np.asarray([max(a.sigma, 1e-3) for a in amounts], dtype=np.float64),
+        failed=tuple(r.recipe for r in failed),
+    )
+
+
+@dataclass(frozen=True)
+class View:
+    """The posterior given some results: belief over the twins and the process on its residual."""
+
+    surrogate: RecipeModel
+    posterior: Posterior
+    belief: Belief | None
+
+    def table(self, points: Array, recipes: Sequence[Recipe]) -> CandidateTable:
+        """Purity at candidates: what the belief expects plus what the process adds."""
+        table = self.posterior.table(self.surrogate.inputs(points, recipes, self.belief))
+        table.mean = table.mean + self.prior(recipes)
+        return table
+
+    def prior(self, recipes: Sequence[Recipe]) -> Array:
+        """What the belief expects of recipes, shape ``(n,)``; zero without a twin."""
+        return self.surrogate.prior(recipes, self.belief)
+
+
+@dataclass(frozen=True)
+class RecipeModel:
+    """Turns recipes into inputs of a Gaussian process, with or without a twin.
+
+    Attributes:
+        space: The task's space.
+        twin: Ensemble of laboratories, or ``None``.
+    """
+
+    space: TaskSpace
+    twin: Twin | None
+
+    def layout(self, belief: Belief | None) -> Layout:
+        """Columns: continuous, choices, then one direction per member of the ensemble."""
+        choices = tuple(sorted(self.space.categories))
+        continuous = tuple(i for i in range(self.space.dimension) if i not in choices)
+        return Layout(continuous, choices, 0 if belief is None else len(belief.weights))
+
+    @property
+    def priors(self) -> Priors:
+        """Priors of the process."""
+        return BARE_PRIORS if self.twin is None else TWIN_PRIORS
+
+    def belief(self, data: Measured) -> Belief | None:
+        """Which members explain the results."""
+        if self.twin is None:
+            return None
+        predicted = self.twin.predict(data.recipes)
+        sd = np.hypot(data.sigma, DISCREPANCY)
+        return believe(predicted, data.purity, sd, least=LEAST_MEMBERS)
+
+    def prior(self, recipes: Sequence[Recipe], belief: Belief | None) -> Array:
+        """What the belief expects of recipes; zero without a twin."""
+        if self.twin is None or belief is None:
+            return np.zeros(len(recipes))
+        return belief.mean(self.twin.predict(recipes))
+
+    def inputs(self, points: Array, recipes: Sequence[Recipe], belief: Belief | None) -> Array:
+        """Inputs of the process, shape ``(n, layout.width)``."""
+        if self.twin is None or belief is None:
+            return points
+        return np.hstack([points, belief.directions(self.twin.predict(recipes))])
+
+    def start(self, data: Measured) -> GaussianProcess:
+        """The model before any fit; without a twin it is centred on what there is."""
+        model = GaussianProcess.of_priors(self.layout(self.belief(data)), self.priors)
+        if self.twin is None:
+            return GaussianProcess(model.layout, model.priors, model.hyper, 0.3, 0.3)
+        return model
+
+    def fit(self, data: Measured) -> GaussianProcess:
+        """Hyper-parameters from results; at least two."""
+        belief = self.belief(data)
+        return fit(
+            self.inputs(data.points, data.recipes, belief),
+            data.purity - self.prior(data.recipes, belief),
+            data.sigma,
+            self.layout(belief),
+            self.priors,
+            standardise=self.twin is None,
+        )
+
+    def view(self, model: GaussianProcess, data: Measured) -> View:
+        """The posterior of a model given results."""
+        belief = self.belief(data)
+        posterior = model.condition(
+            self.inputs(data.points, data.recipes, belief),
+            data.purity - self.prior(data.recipes, belief),
+            data.sigma,
+        )
+        return View(self, posterior, belief)
