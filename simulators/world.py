@@ -300,6 +300,11 @@ class World:
         heats = [self._vials[name].heat for name in self.occupants(station)]
         return next((h.program_c for h in heats if h is not None), ROOM_C)
 
+    def remaining_s(self, station: str) -> float:
+        """Time left of what a station does, s; 0 when it is idle."""
+        ends = [a.end_s for a in self._floor.running.values() if a.station == station]
+        return max(ends, default=self._now_s) - self._now_s
+
     def find(self, station: str, label: str) -> Act | None:
         """The last act under a label in the log of a device."""
         return self._floor.find(station, label)

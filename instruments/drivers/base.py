@@ -43,20 +43,28 @@ class Driver(ABC):
             DeviceError: Wrong verb, a limit is broken, a value is missing or not finite.
             BusyError: The device runs another job.
         """
+        self._loaded = None
+        self.check_job(job)
+        self.write(job)
+        self._loaded = job
+
+    def check_job(self, job: Job) -> None:
+        """Checks a job against everything that can be known beforehand; nothing moves.
+
+        Raises:
+            DeviceError: Wrong verb, a limit is broken, a value is missing or not finite.
+        """
         if job.verb is not self.verb:
             raise self.refusal(job, "the verb", job.verb.value, self.verb.value)
         if not 1 <= len(job.samples) <= self.station.capacity:
             raise self.refusal(
                 job, "the number of samples", len(job.samples), f"1 to {self.station.capacity}"
             )
-        self._loaded = None
         unknown = sorted(set(job.args) - self.arguments)
         if unknown:
             allowed = ", ".join(sorted(self.arguments))
             raise self.refusal(job, "an argument", unknown[0], allowed)
         self.check(job)
-        self.write(job)
-        self._loaded = job
 
     def read_back(self) -> str:
         """Hash of the job the device holds; empty when it holds none."""

@@ -168,6 +168,10 @@ class FurnaceDriver(VirtualDriver):
         """The thermocouple now, degC."""
         return self.world.temperature_c(self.name)
 
+    def remaining_s(self) -> float:
+        """Time left of the running program, s; 0 when none runs."""
+        return self.world.remaining_s(self.name)
+
 
 class QuenchDriver(VirtualDriver):
     """Cools one vial at a time per position."""
