@@ -13,13 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from sdl.chemistry.system import ChemicalSystem
 from sdl.core.errors import ChemistryError
 from sdl.core.material import Lot
 from sdl.core.recipe import Anneal, Mix, Recipe, Regrind
 from simulators import kernel
+from simulators.compiled import compiled
 from simulators.draws import check_lots, draw_arrays
 from simulators.laboratory import Laboratory
 from simulators.network import GAS_NUMBER, Draw, FloatArray, IntArray, Net, Network
@@ -47,7 +47,7 @@ class Laboratories(NamedTuple):
     offset_c: FloatArray  # (laboratories, F)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _act(
     net: Net, draw: Draw, offset: FloatArray, lot_solid: IntArray, act: FloatArray,
     vector: FloatArray, tolerance: float, work: FloatArray,
@@ -74,7 +74,7 @@ def _act(
     return steps
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _run_rows(
     net: Net, laboratories: Laboratories, lot_solid: IntArray, laboratory: IntArray,
     acts: FloatArray, first: IntArray, last: IntArray, vectors: FloatArray,

@@ -15,8 +15,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from simulators.compiled import compiled
+from simulators.laws import advance_core, law_resistance
 from simulators.network import Draw, FloatArray, Net
 
 GAS_CONSTANT = 8.31446261815324e-3
@@ -27,88 +28,7 @@ MAX_STEP_K = 40.0
 QUIET = 1.0e-8
 """Progress of a law below which a segment, or the cold part of a ramp, is skipped."""
 
-_options = {"cache": True, "fastmath": False, "nogil": True, "error_model": "numpy"}
-
-
-@njit(**_options)
-def law_integral(law: int, u: float, ratio: float, interface: float) -> float:
-    """g(alpha) = k t of a law at core radius ``u`` (1 fresh, 0 gone), interface included."""
-    left = u * u * u
-    if law == 0:
-        grown = 1.0 + (ratio - 1.0) * (1.0 - left)
-        if abs(ratio - 1.0) < 1e-6:  # Carter's limit for equal volumes
-            value = 0.5 - (1.0 - left) / 3.0 - 0.5 * u * u
-        else:
-            value = (ratio - grown ** (2.0 / 3.0) - (ratio - 1.0) * u * u) / (2.0 * (ratio - 1.0))
-    elif law == 1:
-        value = 1.0 - 2.0 * (1.0 - left) / 3.0 - u * u
-    elif law == 2:
-        value = (1.0 - u) * (1.0 - u)
-    else:
-        return 1.0 - u
-    return value + interface * (1.0 - left) / 3.0
-
-
-@njit(**_options)
-def law_resistance(law: int, u: float, ratio: float, interface: float) -> float:
-    """d g / d alpha of a law at core radius ``u``; the rate of alpha is k over this."""
-    u = max(u, 1e-9)
-    if law == 0:
-        grown = (1.0 + (ratio - 1.0) * (1.0 - u * u * u)) ** (1.0 / 3.0)
-        return (1.0 / u - 1.0 / grown + interface) / 3.0
-    if law == 1:
-        return (2.0 * (1.0 / u - 1.0) + interface) / 3.0
-    if law == 2:
-        return (2.0 * (1.0 - u) / (u * u) + interface) / 3.0
-    return 1.0 / (3.0 * u * u)
-
-
-@njit(**_options)
-def advance_core(law: int, u: float, ratio: float, interface: float, progress: float) -> float:
-    """Core radius after the law's integral has grown by ``progress`` (= k t).
-
-    Newton's method inside a bracket, from the local quadratic.
-    """
-    if progress <= 0.0 or u <= 0.0:
-        return u
-    if law == 3:
-        return max(0.0, u - progress)
-    goal = law_integral(law, u, ratio, interface) + progress
-    if goal >= law_integral(law, 0.0, ratio, interface):
-        return 0.0
-    slope = law_resistance(law, u, ratio, interface)
-    inverse = 1.0 / u
-    bend = inverse**4 / 9.0
-    if law == 0:
-        bend += (ratio - 1.0) * (1.0 + (ratio - 1.0) * (1.0 - u**3)) ** (-4.0 / 3.0) / 9.0
-    elif law == 1:
-        bend *= 2.0
-    else:
-        bend *= 2.0 * (2.0 - u) * inverse
-    step = 2.0 * progress / (slope + math.sqrt(slope * slope + 2.0 * bend * progress))
-    left = u * u * u - step
-    low, high = 0.0, u
-    guess = left ** (1.0 / 3.0) if left > 0.0 else 0.5 * u
-    for _ in range(60):
-        error = law_integral(law, guess, ratio, interface) - goal
-        if error > 0.0:
-            low = guess
-        else:
-            high = guess
-        if abs(error) < 1e-14 or high - low < 1e-14:
-            break
-        change = error / (3.0 * guess * guess * law_resistance(law, guess, ratio, interface))
-        following = guess + change
-        if not low < following < high:
-            following = 0.5 * (low + high)
-        if abs(following - guess) < 1e-13:
-            guess = following
-            break
-        guess = following
-    return guess
-
-
-@njit(**_options)
+@compiled
 def sizes(net: Net, material: FloatArray, factor: FloatArray) -> None:
     """Grain sizes of new phases, and the factor of each reaction's rate constant by size."""
     solids = net.law.size
@@ -131,11 +51,17 @@ def sizes(net: Net, material: FloatArray, factor: FloatArray) -> None:
         factor[j] = value
 
 
-@njit(**_options)
+@compiled
 def constants(
-    net: Net, draw: Draw, gas: int, temperature_k: float, factor: FloatArray, out: FloatArray
+    net: Net,
+    draw: Draw,
+    gas: int,
+    temperature_k: float,
+    factor: FloatArray,
+    constant: FloatArray,
+    drive: FloatArray,
 ) -> None:
-    """Rate constant of each reaction in 1/s: Arrhenius, size, CO2, and 1 - exp(dG/RT).
+    """Rate constant of each reaction in 1/s (Arrhenius, size, CO2) and its 1 - exp(dG/RT), not < 0.
 
     Below the first temperature of the energy table (300 K) the first interval is continued;
     nothing reacts there.
@@ -146,30 +72,45 @@ def constants(
     inverse = 1.0 / temperature_k
     for j in range(net.core.size):
         if factor[j] <= 0.0:
-            out[j] = 0.0
+            constant[j], drive[j] = 0.0, 0.0
             continue
         low = draw.energy[j, index]
         energy = low + part * (draw.energy[j, index + 1] - low)
         exponent = energy * inverse / GAS_CONSTANT + draw.ln_q[gas, j]
-        if exponent >= 0.0:
-            out[j] = 0.0
-            continue
         rise = draw.activation[gas, j] / GAS_CONSTANT
         rise *= inverse - draw.inverse_reference_k[gas, j]
-        out[j] = (
-            math.exp(draw.ln_k[gas, j] - rise)
-            * factor[j]
-            * draw.brake[gas, j]
-            * -math.expm1(exponent)
-        )
+        constant[j] = math.exp(draw.ln_k[gas, j] - rise) * factor[j] * draw.brake[gas, j]
+        drive[j] = max(0.0, -math.expm1(exponent)) if exponent < 40.0 else 0.0
 
 
-@njit(**_options)
-def activities(
+@compiled
+def step_constants(
+    k0: FloatArray, k1: FloatArray, d0: FloatArray, d1: FloatArray, out: FloatArray
+) -> None:
+    """Mean of constant times drive over one step of a ramp: logarithmic mean of the constant,
+    which is the integral of an exponential, times the mean of the drive.
+    """
+    for j in range(k0.size):
+        drive = 0.5 * (d0[j] + d1[j])
+        if drive <= 0.0 or k0[j] <= 0.0:
+            out[j] = 0.0
+            continue
+        change = k1[j] - k0[j]
+        if abs(change) < 1e-3 * k0[j]:
+            out[j] = drive * 0.5 * (k0[j] + k1[j])
+        else:
+            out[j] = drive * change / math.log(k1[j] / k0[j])
+
+
+@compiled
+def conductances(
     net: Net, moles: FloatArray, charge: FloatArray, constant: FloatArray, out: FloatArray
 ) -> None:
-    """What drives each reaction: k times the scarcity of its reactants, and for cores that
-    reactions form also charge over resistance, so that it is a rate in mmol/s of core."""
+    """Rate of each reaction per mole of its partner (or as such where there is no partner).
+
+    Scarcity of core and partner is inside. For cores that are integrated in closed form it is the
+    rate of the law's integral in 1/s, for others the loss of core in mmol/s.
+    """
     for j in range(net.core.size):
         out[j] = 0.0
         core = net.core[j]
@@ -180,73 +121,126 @@ def activities(
         value = constant[j] * left / (left + scarce)
         other = net.partner[j]
         if other >= 0:
-            value *= moles[other] / (moles[other] + scarce)
-        if value > 0.0 and net.exact[core] == 0:
-            u = min(1.0, (left / charge[core]) ** (1.0 / 3.0))
-            value *= charge[core] / law_resistance(net.law[core], u, net.ratio[core], net.interface)
+            value /= moles[other] + scarce
+        if net.exact[core] == 0:
+            u = min(1.0, np.cbrt(left / charge[core]))
+            value *= charge[core] / law_resistance(
+                net.law[core], u, net.ratio[core], net.interface
+            )
         out[j] = value
 
 
-@njit(**_options)
+@compiled
 def rates(
     net: Net, moles: FloatArray, charge: FloatArray, constant: FloatArray, out: FloatArray
 ) -> None:
     """Rate of each reaction, mmol/s of reaction: the right-hand side that LSODA integrates."""
-    activities(net, moles, charge, constant, out)
+    conductances(net, moles, charge, constant, out)
     for j in range(net.core.size):
-        core = net.core[j]
+        core, other = net.core[j], net.partner[j]
         if out[j] > 0.0 and net.exact[core] == 1:
-            u = min(1.0, (moles[core] / charge[core]) ** (1.0 / 3.0))
+            u = min(1.0, np.cbrt(moles[core] / charge[core]))
             out[j] *= charge[core] / law_resistance(
                 net.law[core], u, net.ratio[core], net.interface
             )
+        if other >= 0:
+            out[j] *= moles[other]
         out[j] /= net.core_number[j]
 
 
-@njit(**_options)
-def extents(
+@compiled
+def core_progress(
     net: Net,
     moles: FloatArray,
     charge: FloatArray,
     activity: FloatArray,
     step_s: float,
-    loss: FloatArray,
     out: FloatArray,
 ) -> None:
-    """Progress of each reaction in one step, mmol, such that no phase goes negative."""
-    loss[:] = 0.0
-    for p in range(net.law.size):  # closed form: all takers of one core share its progress
-        if net.exact[p] == 1 and net.law[p] >= 0 and moles[p] > 0.0:
-            total = 0.0
-            for j in range(net.core.size):
-                if net.core[j] == p:
-                    total += activity[j]
-            if total > 0.0:
-                u = min(1.0, (moles[p] / charge[p]) ** (1.0 / 3.0))
-                after = advance_core(net.law[p], u, net.ratio[p], net.interface, total * step_s)
-                loss[p] = (moles[p] - charge[p] * after * after * after) / total
-    for j in range(net.core.size):
-        core = net.core[j]
-        amount = loss[core] if net.exact[core] == 1 else step_s
-        out[j] = max(0.0, amount * activity[j] / net.core_number[j])
-    loss[:] = 0.0
-    for j in range(net.core.size):
-        if out[j] > 0.0:
-            loss[net.core[j]] += out[j] * net.core_number[j]
-            if net.partner[j] >= 0:
-                loss[net.partner[j]] += out[j] * net.partner_number[j]
-    for p in range(net.law.size):  # loss becomes the factor that the takers must respect
-        share = loss[p] / moles[p] if loss[p] > 0.0 else 0.0
-        loss[p] = (1.0 + share**8) ** -0.125 if share > 0.25 else 1.0
-    for j in range(net.core.size):
-        if out[j] > 0.0:
-            limit = loss[net.core[j]]
-            if net.partner[j] >= 0:
-                limit = min(limit, loss[net.partner[j]])
-            out[j] *= limit
+    """Core consumed per activity in one step; all takers of one core share its layer."""
+    for p in range(net.law.size):
+        out[p] = step_s
+        if net.exact[p] == 0 or net.law[p] < 0 or moles[p] <= 0.0:
+            continue
+        total = 0.0
+        for j in range(net.core.size):
+            if net.core[j] == p:
+                total += activity[j]
+        u = min(1.0, np.cbrt(moles[p] / charge[p]))
+        if total * step_s > 1e-14:
+            after = advance_core(net.law[p], u, net.ratio[p], net.interface, total * step_s)
+            out[p] = max(0.0, moles[p] - charge[p] * after * after * after) / total
+        else:
+            resistance = law_resistance(net.law[p], u, net.ratio[p], net.interface)
+            out[p] = step_s * charge[p] / resistance
 
 
-@njit(**_options)
+@compiled
+def extents(
+    net: Net,
+    moles: FloatArray,
+    charge: FloatArray,
+    conductance: FloatArray,
+    step_s: float,
+    close: float,
+    progress: FloatArray,
+    work: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Progress of each reaction in one step, mmol, at given conductances.
+
+    A partner's mean over the step solves dn/dt = gain - loss n exactly (exponential fitting), with
+    what other reactions form in the same step: a short-lived phase is used as fast as it forms, and
+    none is used beyond what there is. Jacobi sweeps, so that no order of reactions matters.
+
+    Args:
+        net: Static arrays.
+        moles: (S,) at the start.
+        charge: (S,) cores at the last renewal and what has formed since.
+        conductance: (R,) from ``conductances``.
+        step_s: Length of the step, s.
+        close: Change of a mean, mmol, at which the sweeps end.
+        progress: (S,) scratch.
+        work: (3, S or more) scratch.
+        out: (R,) extents.
+    """
+    solids = net.law.size
+    mean, gain, loss = work[0, :solids], work[1, :solids], work[2, :solids]
+    mean[:] = moles
+    for sweep in range(12):
+        for j in range(net.core.size):
+            other = net.partner[j]
+            out[j] = conductance[j] * mean[other] if other >= 0 else conductance[j]
+        core_progress(net, moles, charge, out, step_s, progress)
+        gain[:] = 0.0
+        loss[:] = 0.0
+        for j in range(net.core.size):
+            if conductance[j] <= 0.0:
+                continue
+            per_core = progress[net.core[j]] / net.core_number[j]
+            out[j] *= per_core
+            gain[net.core[j]] -= out[j] * net.core_number[j]
+            if net.partner[j] >= 0:
+                loss[net.partner[j]] += conductance[j] * per_core * net.partner_number[j]
+            for q in range(2):
+                formed = net.product[j, q]
+                if formed >= 0:
+                    gain[formed] += out[j] * net.product_number[j, q]
+        change = 0.0
+        for p in range(solids):
+            speed = loss[p]
+            if speed > 0.0:
+                weight = 0.5 + speed / 12.0
+                if speed > 0.05:
+                    weight = -1.0 / math.expm1(-speed) - 1.0 / speed
+                value = max(0.0, (moles[p] + weight * gain[p]) / (1.0 + weight * speed))
+                change = max(change, abs(value - mean[p]) * speed)
+                mean[p] = value
+        if change <= close and sweep > 0:
+            break
+
+
+@compiled
 def apply_extents(
     net: Net,
     extent: FloatArray,
@@ -270,12 +264,9 @@ def apply_extents(
             if formed >= 0:
                 moles_out[formed] += amount * net.product_number[j, q]
                 charge_out[formed] += amount * net.product_number[j, q]
-    for p in range(net.law.size):
-        if moles_out[p] < 0.0:  # the last bit of a subtraction
-            moles_out[p] = 0.0
 
 
-@njit(**_options)
+@compiled
 def quiet_temperature(
     net: Net, draw: Draw, gas: int, factor: FloatArray, duration_s: float
 ) -> float:
@@ -291,7 +282,7 @@ def quiet_temperature(
     return lowest
 
 
-@njit(**_options)
+@compiled
 def heat(
     net: Net,
     draw: Draw,
@@ -323,10 +314,15 @@ def heat(
         total += moles[p]
     if total <= 0.0 or duration_s <= 0.0:
         return 0
-    factor, k0, k1 = work[0, :reactions], work[1, :reactions], work[2, :reactions]
-    a0, a1, extent = work[3, :reactions], work[4, :reactions], work[5, :reactions]
-    loss, moles_a, charge_a = work[6, :solids], work[7, :solids], work[8, :solids]
-    moles_b, charge_b = work[9, :solids], work[10, :solids]
+    factor, extent, mean = work[0, :reactions], work[1, :reactions], work[2, :reactions]
+    k0, k1, d0, d1 = (
+        work[3, :reactions], work[4, :reactions], work[5, :reactions], work[6, :reactions],
+    )  # fmt: skip
+    b0, b1, progress = work[7, :reactions], work[8, :reactions], work[9, :solids]
+    sweeps = work[14:]
+    close = 0.02 * tolerance * total
+    moles_a, charge_a = work[10, :solids], work[11, :solids]
+    moles_b, charge_b = work[12, :solids], work[13, :solids]
     sizes(net, material, factor)
     quiet = quiet_temperature(net, draw, gas, factor, duration_s)
     if max(start_k, end_k) <= quiet:
@@ -340,47 +336,51 @@ def heat(
     longest = MAX_STEP_K / abs(slope) if slope != 0.0 else 1e30
     step = min(longest, (end - time) / 4.0)
     smallest = duration_s * 1e-9
-    constants(net, draw, gas, start_k + slope * time, factor, k0)
-    activities(net, moles, charge, k0, a0)
+    constants(net, draw, gas, start_k + slope * time, factor, k0, d0)
+    step_constants(k0, k0, d0, d0, mean)
     count = 0
     while time < end:
         last = time + step >= end * (1.0 - 1e-12)
         if last:
             step = end - time
         count += 1
-        extents(net, moles, charge, a0, step, loss, extent)
-        apply_extents(net, extent, moles, charge, moles_a, charge_a)
         if slope != 0.0:
-            constants(net, draw, gas, start_k + slope * (time + step), factor, k1)
-        else:
-            k1[:] = k0
-        activities(net, moles_a, charge_a, k1, a1)
+            constants(net, draw, gas, start_k + slope * (time + step), factor, k1, d1)
+            step_constants(k0, k1, d0, d1, mean)
+        conductances(net, moles, charge, mean, b0)
+        extents(net, moles, charge, b0, step, close, progress, sweeps, extent)
+        apply_extents(net, extent, moles, charge, moles_a, charge_a)
+        conductances(net, moles_a, charge_a, mean, b1)
         for j in range(reactions):
-            a1[j] = 0.5 * (a0[j] + a1[j])
-        extents(net, moles, charge, a1, step, loss, extent)
+            b1[j] = 0.5 * (b0[j] + b1[j])
+        extents(net, moles, charge, b1, step, close, progress, sweeps, extent)
         apply_extents(net, extent, moles, charge, moles_b, charge_b)
         error = 0.0
         for p in range(solids):
             error = max(error, abs(moles_b[p] - moles_a[p]))
+            if moles_b[p] < -1e-13 * total:
+                error = max(error, 25.0 * total * tolerance)
         error /= total * tolerance
         if error > 1.0 and step > smallest:
             step *= max(0.2, 0.9 / math.sqrt(error))
             continue
         time = end if last else time + step
-        moles[:] = moles_b
+        for p in range(solids):
+            moles[p] = max(0.0, moles_b[p])  # a last bit below zero is round-off
         charge[:] = charge_b
         for j in range(reactions):
             if extent[j] > 0.0:
                 for v in range(net.vapour_number.shape[1]):
                     material[4 * solids + v] += extent[j] * net.vapour_number[j, v]
-        k0[:] = k1
-        activities(net, moles, charge, k0, a0)
-        growth = 4.0 if error < 0.04 else 0.9 / math.sqrt(error)
+        if slope != 0.0:
+            k0[:] = k1
+            d0[:] = d1
+        growth = 4.0 if error < 0.05 else 0.9 / math.sqrt(error)
         step = min(longest, step * max(0.3, growth))
     return count
 
 
-@njit(**_options)
+@compiled
 def dispense(
     net: Net, material: FloatArray, solid: int, mass_mg: float, assay: float, particle_um: float
 ) -> None:
@@ -397,7 +397,7 @@ def dispense(
     material[material.size - 1] += mass_mg * (1.0 - assay)
 
 
-@njit(**_options)
+@compiled
 def mill(net: Net, material: FloatArray, minutes: float, mixing: float) -> None:
     """Mixes and grinds: layers come off, cores get smaller, most grains find a partner."""
     solids = net.law.size
@@ -412,7 +412,7 @@ def mill(net: Net, material: FloatArray, minutes: float, mixing: float) -> None:
         if total > 0.0:
             core = 1.0
             if charge > 0.0:
-                core = min(1.0, (touching / charge) ** (1.0 / 3.0))
+                core = min(1.0, np.cbrt(touching / charge))
             diameter *= (touching * core + apart) / total
             finest = min(diameter, net.limit_um)
             material[3 * solids + p] = finest + (diameter - finest) * kept
@@ -423,7 +423,7 @@ def mill(net: Net, material: FloatArray, minutes: float, mixing: float) -> None:
         material[2 * solids + p] = material[p]
 
 
-@njit(**_options)
+@compiled
 def solid_masses(net: Net, material: FloatArray, out: FloatArray) -> float:
     """Mass of each solid, mg, in contact or not; returns their sum without inert matter."""
     total = 0.0
@@ -433,10 +433,10 @@ def solid_masses(net: Net, material: FloatArray, out: FloatArray) -> float:
     return total
 
 
-WORK_ROWS = 11
+WORK_ROWS = 17
 
 
-@njit(**_options)
+@compiled
 def scratch(net: Net) -> FloatArray:
     """Scratch memory for ``heat``."""
     return np.empty((WORK_ROWS, max(net.law.size, net.core.size)))
