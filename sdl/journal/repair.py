@@ -127,7 +127,9 @@ def _examine(connection: Connection, location: Location) -> tuple[Damage | None,
         with connection.begin():
             records = raw_records(connection)
             found = first_damage(records)
-            check = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+            check = "ok"
+            if location.backend is Backend.FILE:
+                check = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
     except (SQLAlchemyError, sqlite3.Error) as err:
         return _partly_readable(connection, location, str(getattr(err, "orig", err)))
     if found is None and check != "ok":

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sdl.core.errors import JournalCorruptError, JournalError, JournalLockedError
 from sdl.core.event import CampaignBegun, Done, Event, EventKind
 from sdl.journal.journal import Journal
+from sdl.journal.repair import damage, truncate_tail
 
 pytest.importorskip("psycopg", reason="the PostgreSQL driver psycopg is not installed")
 
@@ -132,6 +133,11 @@ def test_records_cannot_be_changed_and_damage_is_named(url: str) -> None:
     admin.dispose()
     with pytest.raises(JournalCorruptError, match="record 4 does not match"):
         Journal.open(url)
+    found = damage(url)
+    assert found is not None
+    assert found.record == 4
+    with pytest.raises(JournalError, match="only a journal in a file can be repaired"):
+        truncate_tail(url)
 
 
 def test_a_server_that_is_not_there_is_told(server: Path) -> None:
