@@ -16,17 +16,20 @@ from sdl.analysis.unexplained import Excess, find_excess
 from sdl.core.errors import ConfigError
 from sdl.core.material import PhaseAmount
 
-UNEXPLAINED_LIMIT = 0.004
+UNEXPLAINED_LIMIT = 0.0045
 """Above this share of unexplained intensity a pattern holds a phase that is not in the set."""
 
 _ROUNDS = 3
 _ROUNDS_AGAIN = 2
 _MOST_ROUNDS = 8
 _STILL_DEG = 0.002
+_STILL_LN_SIZE = 0.03
 _STEP_DEG = 0.06
-_STEP_LN_SIZE = 0.3
-_WIDTH_PRIOR = 0.4
-"""Standard deviation of the logarithm of the inverse crystallite size, for the first guess."""
+_STEP_LN_SIZE = 0.5
+_COMMON_SIZE_SD = 1.0
+_OWN_SIZE_SD = 0.35
+"""Prior of the logarithm of the crystallite sizes: a common part and one of each phase, so that a
+weak phase takes the width of the strong ones."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class _Solution:
     design: Array
     weights: Array
     precision: Array
-    """Prior precision of each column; zero for scales and background."""
+    """Prior precision of the unknowns, a matrix; zero for scales and background."""
 
 
 @dataclass(frozen=True)
@@ -142,34 +145,49 @@ def _refine(
     done = 0
     while True:
         solution = _solve(observed, use, basis, state)
-        moved = state.displacement_deg
-        state = _stepped(basis, state, solution)
+        before, state = state, _stepped(basis, state, solution)
         done += 1
-        still = abs(state.displacement_deg - moved) < _STILL_DEG
-        if done >= _MOST_ROUNDS or (done >= rounds and still):
+        if done >= _MOST_ROUNDS or (done >= rounds and _still(before, state)):
             return state, solution
+
+
+def _still(before: _State, after: _State) -> bool:
+    share = after.scales / max(float(after.scales.sum()), 1e-300)
+    growth = np.abs(np.log(after.inverse_sizes / before.inverse_sizes)) @ share
+    moved = abs(after.displacement_deg - before.displacement_deg)
+    return moved < _STILL_DEG and float(growth) < _STILL_LN_SIZE
 
 
 def _solve(observed: Array, use: Array, basis: Basis, state: _State) -> _Solution:
     """One linear step in scales, background, displacement and sizes."""
-    n, m = basis.phase_count, basis.polynomials.shape[0]
-    instrument = basis.instrument
+    n = basis.phase_count
     total = state.contributions.sum(axis=0)
     moved = -basis.cosine * np.gradient(total, basis.grid.step_deg)
     widened = state.slopes * (state.scales * state.inverse_sizes)[:, None]
     design = np.vstack([state.columns, basis.polynomials, moved[None, :], widened])
-    # Priors keep the steps of absent phases at zero and those of present ones within reason.
-    precision = np.zeros(n + m + 1 + n)
-    offset = np.zeros(n + m + 1 + n)
-    precision[n + m] = 1.0 / (2.0 * instrument.displacement_sd_deg + 1e-6) ** 2
-    offset[n + m] = -state.displacement_deg
-    precision[n + m + 1 :] = 1.0 / _WIDTH_PRIOR**2
-    offset[n + m + 1 :] = -np.log(state.inverse_sizes * instrument.crystallite_nm)
     weights = use / state.variance
     weighted = design * weights
-    normal = weighted @ design.T + np.diag(precision)
-    scales, nuisance = _bounded(normal, weighted @ observed + precision * offset, n)
+    precision, deviation = _prior(basis, state)
+    normal = weighted @ design.T + precision
+    scales, nuisance = _bounded(normal, weighted @ observed - precision @ deviation, n)
     return _Solution(scales, nuisance, design, weights, precision)
+
+
+def _prior(basis: Basis, state: _State) -> tuple[Array, Array]:
+    """Prior precision of the unknowns and how far the state is from the prior's mean.
+
+    It keeps the steps of absent phases near those of present ones and all within reason.
+    """
+    n, m = basis.phase_count, basis.polynomials.shape[0]
+    instrument = basis.instrument
+    precision = np.zeros((n + m + 1 + n, n + m + 1 + n))
+    deviation = np.zeros(n + m + 1 + n)
+    precision[n + m, n + m] = 1.0 / (2.0 * instrument.displacement_sd_deg + 1e-6) ** 2
+    deviation[n + m] = state.displacement_deg
+    spread = np.full((n, n), _COMMON_SIZE_SD**2) + _OWN_SIZE_SD**2 * np.eye(n)
+    precision[n + m + 1 :, n + m + 1 :] = np.linalg.inv(spread)
+    deviation[n + m + 1 :] = np.log(state.inverse_sizes * instrument.crystallite_nm)
+    return precision, deviation
 
 
 def _bounded(normal: Array, right: Array, n: int) -> tuple[Array, Array]:
@@ -219,14 +237,14 @@ def _covariance(basis: Basis, state: _State, solution: _Solution) -> Array:
     """Covariance of the scales: sandwich of counting noise, line and phase errors, priors."""
     n = basis.phase_count
     weighted = solution.design * solution.weights
-    normal = weighted @ solution.design.T + np.diag(solution.precision)
+    normal = weighted @ solution.design.T + solution.precision
     size = 1.0 / np.sqrt(np.maximum(np.diag(normal), 1e-300))
     # Columns of absent phases' sizes are zero but for their prior, so this stays regular.
     inverse = np.linalg.inv(normal * np.outer(size, size) + 1e-12 * np.eye(len(size)))
     gain = (inverse * np.outer(size, size))[:n]
     estimator = gain @ weighted
     noise = np.maximum(state.fitted, 1.0)
-    covariance = (estimator * noise) @ estimator.T + (gain * solution.precision) @ gain.T
+    covariance = (estimator * noise) @ estimator.T + gain @ solution.precision @ gain.T
     response = basis.line_response(estimator) * state.scales[basis.line_phase][None, :]
     covariance += basis.instrument.line_sd**2 * response @ response.T
     return covariance + np.diag((basis.instrument.phase_sd * state.scales) ** 2)

@@ -63,7 +63,7 @@ def expected_counts(
     lines = _lines(references, grid)
     for name, share in shares.items():
         inverse = 1.0 / sizes.get(name, instrument.crystallite_nm)
-        scale = instrument.line_rate * scan_min * share / absorption
+        scale = instrument.scale(scan_min) * share / absorption
         total += scale * column(lines[name], grid, instrument, inverse)
     return total
 
@@ -111,7 +111,7 @@ def simulate_counts(
         packing = math.exp(instrument.phase_sd * rng.standard_normal())
         number = lines[name].centre_deg.shape[1]
         grains = np.exp(instrument.line_sd * rng.standard_normal(number))
-        scale = instrument.line_rate * scan_min * share * packing / absorption
+        scale = instrument.scale(scan_min) * share * packing / absorption
         total += scale * column(
             lines[name],
             grid,
