@@ -37,7 +37,7 @@ def cost_of(
             continue
         share = 1.0 / len(command.samples)
         if command.verb is Verb.ANNEAL:
-            hours = float(str(result.get("duration_s", 0.0))) / 3600.0 * share
+            hours = (state.ended_s[name] - command.time_s) / 3600.0 * share
             furnace_hours += hours
             total += prices.furnace_hour * hours
         total += prices.kwh * float(str(result.get("energy_kwh", 0.0))) * share

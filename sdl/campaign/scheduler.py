@@ -71,7 +71,7 @@ class Scheduler:
         return Intended(command=command)
 
     def _replay(self, state: CampaignState, busy: set[str]) -> Intended | None:
-        for sample in self._ready(state):
+        for sample in self._sound(state):
             act = sample.next_act
             if act is None or act.verb is not Verb.REPLAY:
                 continue
@@ -85,7 +85,7 @@ class Scheduler:
 
     def _work(self, state: CampaignState, busy: set[str]) -> Intended | None:
         """An act for a sample that already sits in its station."""
-        for sample in self._ready(state):
+        for sample in self._sound(state):
             act = sample.next_act
             if act is None or sample.place == RACK or act.verb is Verb.REPLAY:
                 continue
@@ -121,7 +121,7 @@ class Scheduler:
         """A free furnace for the first sample that waits, shared by those with the same program."""
         waiting = [
             s
-            for s in self._ready(state)
+            for s in self._sound(state)
             if s.place == RACK
             and s.run is None
             and s.next_act is not None
@@ -196,6 +196,11 @@ class Scheduler:
     def _ready(state: CampaignState) -> Iterator[SampleProgress]:
         """Samples no command works on, in order of their numbers."""
         return (s for s in state.active.values() if s.open_command is None)
+
+    @classmethod
+    def _sound(cls, state: CampaignState) -> Iterator[SampleProgress]:
+        """Ready samples that have not failed; the others are only carried back to the rack."""
+        return (s for s in cls._ready(state) if s.failure is None)
 
 
 def _run_is_over(state: CampaignState, sample: SampleProgress, act: Act) -> bool:

@@ -110,6 +110,8 @@ class CampaignState:
     runs: dict[str, FurnaceRun] = field(default_factory=dict)
     commands: dict[str, Command] = field(default_factory=dict)
     results: dict[str, dict[str, object]] = field(default_factory=dict)
+    ended_s: dict[str, float] = field(default_factory=dict)
+    """Laboratory time at which each command ended."""
     open_commands: dict[str, Command] = field(default_factory=dict)
     accepted: int = 0
     run_count: int = 0
@@ -143,7 +145,7 @@ class CampaignState:
             case EventKind.INTENDED:
                 self._intend(event.read(Intended).command)
             case EventKind.DONE:
-                self._done(event.read(Done))
+                self._done(event.read(Done), event.time_s)
             case EventKind.FAILED:
                 self._failed(event.read(Failed))
             case EventKind.OBSERVED:
@@ -192,8 +194,9 @@ class CampaignState:
             if command.verb is Verb.ANNEAL and sample.run is not None:
                 self.runs[sample.run].command = command.id
 
-    def _done(self, done: Done) -> None:
+    def _done(self, done: Done, time_s: float) -> None:
         command = self.open_commands.pop(done.command)
+        self.ended_s[command.id] = time_s
         self.results[command.id] = done.result
         for name in command.samples:
             sample = self.active[name]

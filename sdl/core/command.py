@@ -32,7 +32,7 @@ class Verb(StrEnum):
     """args: mill_min."""
     ANNEAL = "anneal"
     """args: temperature_c, dwell_h, ramp_c_per_min, gas, cooling ('furnace' or 'hold').
-    Result: program, energy_kwh, thermocouple_c."""
+    Result: program (its hash), energy_kwh, thermocouple_c."""
     QUENCH = "quench"
     """args: cooling."""
     SCAN = "scan"

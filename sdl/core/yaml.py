@@ -165,7 +165,10 @@ def _config_error(
         for e in every
         if not any(o is not e and o["loc"][: len(e["loc"])] == e["loc"] for o in every)
     ]
-    details = sorted(inner or every, key=lambda e: line_of(root, e["loc"]))
+    # A misspelt key is also a missing one: the line where it stands is the one to correct.
+    details = sorted(
+        inner or every, key=lambda e: (e["type"] == "missing", line_of(root, e["loc"]))
+    )
     first = details[0]
     rest = len(details) - 1
     what, got, allowed, do = _explain(first, model)

@@ -1,0 +1,259 @@
+"""The loop on the fast laboratory: real world, real journal, real policies."""
+
+import pytest
+
+from agents.registry import make_policy
+from sdl.campaign.config import BudgetConfig, CampaignConfig, StopConfig
+from sdl.campaign.labs.fast import FastLab
+from sdl.campaign.loop import Campaign, Standing
+from sdl.campaign.opening import MEMORY, begin, resume
+from sdl.core.errors import PolicyError
+from sdl.core.event import (
+    Approved,
+    Decided,
+    Event,
+    EventKind,
+    Finished,
+    Intended,
+    Observed,
+    Proposed,
+    Rejected,
+    RunBooked,
+    Vetoed,
+)
+from sdl.core.material import SampleState
+from sdl.core.proposal import Proposal
+from sdl.core.recipe import Anneal, Characterise, Continue, Dose, Mix, Recipe, Regrind, Stop
+from sdl.journal.journal import Journal
+from sdl.journal.projection import projection
+from sdl.tasks.task import load_task
+
+TASK = load_task("batio3-coarse")
+
+
+def config(**changes):
+    fields = {"name": "t", "task": TASK.name, "lab": "fast", "policy": "random", "in_flight": 3}
+    fields["budget"] = BudgetConfig(experiments=4)
+    return CampaignConfig(**{**fields, **changes})
+
+
+def events_of(campaign, model):
+    return [e.payload for e in campaign.journal.events() if isinstance(e.payload, model)]
+
+
+class Scripted:
+    """A policy that proposes given recipes and continues samples by a given rule."""
+
+    name = "scripted"
+
+    def __init__(self, recipes, continue_with=lambda view: Stop()):
+        self.recipes = list(recipes)
+        self.continue_with = continue_with
+
+    def propose(self, request):
+        count = min(request.free_slots, len(self.recipes))
+        taken, self.recipes = self.recipes[:count], self.recipes[count:]
+        return [
+            Proposal(
+                id=f"P{request.next_id + i}",
+                target=TASK.target,
+                recipe=recipe,
+                reason="scripted",
+                policy=self.name,
+            )
+            for i, recipe in enumerate(taken)
+        ]
+
+    def next(self, view):
+        return self.continue_with(view)
+
+    def ingest(self, event):
+        pass
+
+
+def scripted(policy, **changes):
+    settings = config(**changes)
+    journal = begin(settings, TASK, MEMORY).journal
+    lab = FastLab.create(TASK, seed=0, blobs=journal.blobs)
+    return Campaign(settings, TASK, journal, lab, policy)
+
+
+def doses(factor=1.0):
+    return (
+        Dose(lot=TASK.space.cation_lots[0][0], mass_mg=round(1200.0 * factor, 1)),
+        Dose(lot=TASK.space.cation_lots[1][0], mass_mg=515.0),
+    )
+
+
+def hot(*more, temperature_c=900.0, dwell_h=10.0):
+    fire = Anneal(temperature_c=temperature_c, dwell_h=dwell_h)
+    return Recipe(steps=(Mix(doses=doses(), mill_min=30.0), fire, *more))
+
+
+def test_a_campaign_spends_its_budget_and_measures_every_sample():
+    campaign = begin(config(), TASK, MEMORY)
+    assert campaign.run() is Standing.STOPPED
+    finished = events_of(campaign, Finished)
+    assert len(finished) == 4
+    assert all(f.state is SampleState.FINISHED and 0 <= f.purity <= 1 for f in finished)
+    assert all(f.cost > TASK.prices.sample and f.furnace_hours > 0 for f in finished)
+    assert len(events_of(campaign, Observed)) == 4
+
+
+def test_several_samples_are_in_flight_and_no_command_is_given_twice():
+    campaign = begin(config(), TASK, MEMORY)
+    most = 0
+    while campaign.state.stopped is None and campaign.step():
+        most = max(most, len(campaign.state.active))
+    commands = [i.command.id for i in events_of(campaign, Intended)]
+    assert most == 3
+    assert commands == [f"c{n}" for n in range(1, len(commands) + 1)]
+
+
+@pytest.mark.parametrize(("step", "experiments"), [(3, 1), (11, 2), (37, 3), (71, 3)])
+def test_a_controller_that_vanishes_anywhere_is_not_noticed(tmp_path, step, experiments):
+    settings = config(budget=BudgetConfig(experiments=experiments))
+    whole = begin(settings, TASK, MEMORY)
+    whole.run()
+    url = f"sqlite:///{tmp_path}/campaign.db"
+    campaign = begin(settings, TASK, url)
+    while campaign.state.stopped is None:
+        for _ in range(step):
+            if campaign.state.stopped is not None:
+                break
+            campaign.step()
+        campaign.lab.close()
+        campaign.journal.close()
+        campaign = resume(url)
+    assert projection(campaign.journal.events()) == projection(whole.journal.events())
+    campaign.lab.close()
+    campaign.journal.close()
+
+
+def test_a_proposal_beyond_the_limits_is_vetoed_by_rule_and_the_campaign_goes_on():
+    campaign = scripted(Scripted([hot(Characterise(), temperature_c=1400.0), hot(Characterise())]))
+    campaign.run()
+    (veto,) = events_of(campaign, Vetoed)
+    assert veto.proposal == "P1"
+    assert "furnace-temperature" in {v.rule for v in veto.violations}
+    assert [f.proposal for f in events_of(campaign, Finished)] == ["P2"]
+
+
+def test_a_policy_that_never_stays_within_limits_is_given_up():
+    campaign = scripted(Scripted([hot(temperature_c=1400.0)] * 99))
+    campaign.run()
+    assert not campaign.state.stopped.success
+    assert "refused" in campaign.state.stopped.reason
+
+
+def test_an_open_recipe_asks_the_policy_step_by_step():
+    def once(view):
+        last = view.steps[-1]
+        if isinstance(last, Characterise):
+            return Regrind(mill_min=20.0) if len(view.observations) == 1 else Stop()
+        hotter = Anneal(temperature_c=900.0, dwell_h=8.0)
+        return hotter if isinstance(last, Regrind) else Characterise()
+
+    recipe = hot(Characterise(), Continue(), temperature_c=800.0, dwell_h=1.0)
+    campaign = scripted(Scripted([recipe], once))
+    campaign.run()
+    first, second = (o.observation.purity("BaTiO3") for o in events_of(campaign, Observed))
+    assert [d.step.kind for d in events_of(campaign, Decided)] == [
+        "regrind",
+        "anneal",
+        "characterise",
+        "stop",
+    ]
+    assert second.weight_fraction > first.weight_fraction + 3 * first.sigma
+
+
+def test_samples_with_the_same_program_share_a_furnace_run_and_its_price():
+    many = BudgetConfig(experiments=6)
+    campaign = scripted(Scripted([hot(Characterise())] * 6), in_flight=6, budget=many)
+    campaign.run()
+    shared = [r for r in events_of(campaign, RunBooked) if len(r.samples) > 1]
+    assert shared
+    hours = {f.sample: f.furnace_hours for f in events_of(campaign, Finished)}
+    for run in shared:
+        assert len({round(hours[s], 6) for s in run.samples}) == 1
+
+
+def test_a_claim_is_repeated_before_the_campaign_stops():
+    stop = StopConfig(purity=0.3, repeats=1)
+    campaign = scripted(Scripted([hot(Characterise(), dwell_h=24.0)] * 9), stop=stop, in_flight=1)
+    campaign.run()
+    proposed = [p.proposal.policy for p in events_of(campaign, Proposed)]
+    assert proposed == ["scripted", "campaign"]
+    assert campaign.state.stopped.success
+
+
+def test_a_person_approves_or_rejects_what_is_hot():
+    recipes = [hot(Characterise(), temperature_c=850.0), hot(Characterise(), temperature_c=700.0)]
+    campaign = scripted(Scripted(recipes), approve={"above_c": 800.0})
+    assert campaign.run() is Standing.WAITING
+    assert list(campaign.state.undecided) == ["P1"]
+    assert [f.proposal for f in events_of(campaign, Finished)] == ["P2"]
+    campaign.record(Event.of(campaign.state.time_s, Approved(proposal="P1", by="A. Chemist")))
+    assert campaign.run() is Standing.STOPPED
+    assert [f.proposal for f in events_of(campaign, Finished)] == ["P2", "P1"]
+
+
+def test_a_rejected_proposal_is_never_made():
+    campaign = scripted(Scripted([hot(Characterise())]), approve="all")
+    campaign.run()
+    campaign.record(Event.of(campaign.state.time_s, Rejected(proposal="P1", by="A. Chemist")))
+    assert campaign.run() is Standing.STOPPED
+    assert not events_of(campaign, Intended)
+
+
+def test_a_lot_that_runs_out_fails_its_sample_only():
+    shelf = tuple(lot.model_copy(update={"stock_mg": 1500.0}) for lot in TASK.laboratory.shelf)
+    task = TASK.model_copy(
+        update={"laboratory": TASK.laboratory.model_copy(update={"shelf": shelf})}
+    )
+    settings = config(in_flight=1)
+    journal = begin(settings, TASK, MEMORY).journal
+    lab = FastLab.create(task, seed=0, blobs=journal.blobs)
+    campaign = Campaign(settings, task, journal, lab, Scripted([hot(Characterise())] * 2))
+    campaign.run()
+    assert [f.state for f in events_of(campaign, Finished)] == [
+        SampleState.FINISHED,
+        SampleState.FAILED,
+    ]
+    results = campaign.state.policy_results()
+    assert results[1].observation is None
+
+
+def test_wrong_numbers_of_proposals_are_refused():
+    class Greedy(Scripted):
+        def propose(self, request):
+            return super().propose(request) * 2
+
+    campaign = scripted(Greedy([hot(Characterise())] * 4))
+    with pytest.raises(PolicyError, match="scripted"):
+        campaign.run()
+
+
+def test_iterating_yields_each_experiment_as_it_finishes():
+    campaign = begin(config(), TASK, MEMORY)
+    assert [f.sample for f in campaign] == [
+        e.read(Finished).sample for e in campaign.journal.events() if e.kind is EventKind.FINISHED
+    ]
+
+
+def test_the_journal_of_a_campaign_can_be_read_while_it_runs(tmp_path):
+    url = f"sqlite:///{tmp_path}/campaign.db"
+    campaign = begin(config(), TASK, url)
+    for _ in range(10):
+        campaign.step()
+    with Journal.open(url, owner=False) as reader:
+        assert len(reader.events()) == len(campaign.journal.events())
+    campaign.lab.close()
+    campaign.journal.close()
+
+
+def test_the_published_recipe_never_changes():
+    campaign = begin(config(policy="published"), TASK, MEMORY)
+    campaign.run()
+    assert len({p.proposal.recipe for p in events_of(campaign, Proposed)}) == 1
+    assert make_policy("published", task=TASK).name == "published"
