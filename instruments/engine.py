@@ -12,13 +12,14 @@ from typing import Any
 from bluesky import RunEngine
 from bluesky.utils import FailedStatus, Msg, RunEngineInterrupted
 
+from instruments.bundler import LeanRunEngine
 from sdl.core.errors import BusyError, DeviceError, LabError, SdlError
 
 DocumentSink = Callable[[str, dict[str, Any]], Any]
 """Takes the name and the content of a Bluesky document; called in the RunEngine's thread."""
 
 _LOG = logging.getLogger(__name__)
-# Failed plans are told by exceptions; without a handler of ours their tracebacks would go to stderr.
+# Failed plans are told by exceptions; with no handler at all, tracebacks would go to stderr too.
 for _library in ("bluesky", "ophyd"):
     logging.getLogger(_library).addHandler(logging.NullHandler())
 
@@ -34,7 +35,9 @@ class Engine:
     """
 
     def __init__(self, sink: DocumentSink | None = None) -> None:
-        self._run_engine = RunEngine(context_managers=[], call_returns_result=True)
+        self._run_engine = LeanRunEngine(
+            loop=asyncio.new_event_loop(), context_managers=[], call_returns_result=True
+        )
         self._booked = threading.Lock()
         self._booked_for = ""
         self._sink = sink
@@ -86,7 +89,8 @@ class Engine:
         """
         with self.booked(f"{command} at {device}"):
             try:
-                return self._run_engine(plan).plan_result
+                result: Any = self._run_engine(plan)
+                return result.plan_result
             except SdlError:
                 raise
             except RunEngineInterrupted as err:

@@ -110,11 +110,12 @@ def start(device: StationFace, job: Job, *, md: Metadata = None) -> Plan:
         BusyError: The device runs another job.
     """
     device.check(job)
+    face: Any = device  # ophyd is untyped: pyright cannot match it with bluesky's protocols
     yield from bps.open_run(_metadata(f"start_{job.verb.value}", device, job.label, job, md))
-    yield from bps.prepare(device, job, group="prepare", wait=True)
-    loaded = yield from bps.rd(device.loaded, default_value=job.setup_hash)
+    yield from bps.prepare(face, job, group="prepare", wait=True)
+    loaded = yield from bps.rd(face.loaded, default_value=job.setup_hash)
     require_same(device.name, job, loaded)
-    yield from irreversible_stub(bps.abs_set(device, job.label, group="start", wait=True))
+    yield from irreversible_stub(bps.abs_set(face, job.label, group="start", wait=True))
     yield from event_stub(device.record, "started")
     yield from bps.close_run()
 
@@ -164,8 +165,9 @@ def collect(device: StationFace, label: str, *, md: Metadata = None) -> Plan:
         DeviceError: The device never took the job.
     """
     verb = device.driver.verb
+    face: Any = device
     yield from bps.open_run(_metadata(f"collect_{verb.value}", device, label, None, md))
-    yield from bps.abs_set(device.selected, label, group="select", wait=True)
+    yield from bps.abs_set(face.selected, label, group="select", wait=True)
     reading = yield from event_stub(device, "primary")
     yield from bps.close_run()
     if reading is None:

@@ -77,7 +77,7 @@ class Floor:
 
         Raises:
             BusyError: Origin or destination works with its door locked.
-            DeviceError: No such place, or it is full.
+            DeviceError: No such place, it is full, or a furnace that is still hot.
         """
         target = self.stations.get(destination)
         if destination != RACK and (target is None or destination == arm):
@@ -90,6 +90,8 @@ class Floor:
             return
         if target.kind is StationKind.FURNACE:
             self.require_idle(destination)
+            if any(self.vials[name].heat is not None for name in self.occupants(destination)):
+                raise DeviceError(f"{destination} is hot", do="empty it before loading it again")
         if len(self.occupants(destination)) >= target.capacity:
             raise DeviceError(
                 f"{destination} is full", got=vial.name, allowed=f"{target.capacity} vials"

@@ -336,6 +336,10 @@ class World:
         """
         return self._vials[sample].material
 
+    def stock(self) -> dict[str, float]:
+        """What is left in the bottles, mg."""
+        return dict(self._stock)
+
     def plant_stop(self, station: str, share: float) -> None:
         """Makes the next act of a station stop after a share of it (a jam, a power cut)."""
         self._devices[station] = {**self._devices[station], "stop_share": share}
@@ -372,11 +376,11 @@ class World:
         if share < 1.0:
             act = _stopped(act, share, f"jammed after {share:.0%}")
         started = [replace(v, acts=v.acts + 1) if count else v for v in vials]
-        self._vials.update({v.name: v for v in started})
-        self._floor.remember(act)
         if self._store is not None:
             devices = {station: self._devices[station]} if share < 1.0 else {}
             self._store.commit(acts=[act], vials=started, devices=devices)
+        self._vials.update({v.name: v for v in started})
+        self._floor.remember(act)
         crashpoint("world-committed")
         return act
 

@@ -35,6 +35,7 @@ create table devices(name text primary key, state text not null) without rowid;
 create table stock(lot text primary key, mass_mg real not null) without rowid;
 insert into clock values (0, 0.0);
 """
+_ACT_ROW = "insert or replace into acts values (?,?,?,?,?,?,?,?,?,?,?,?,?)"
 
 
 class WorldStore:
@@ -122,25 +123,45 @@ class WorldStore:
         devices: Mapping[str, Mapping[str, Any]] | None = None,
         stock: Mapping[str, float] | None = None,
     ) -> None:
-        """Writes what an act changed in one durable transaction."""
+        """Writes what an act changed in one durable transaction.
+
+        Raises:
+            LabError: The disk is full or gone; the store is closed, its last state stays.
+        """
         begun = time.perf_counter()
+        try:
+            self._write(now_s, acts, vials, devices or {}, stock or {})
+        except sqlite3.Error as err:
+            self._db.close()
+            raise LabError(
+                "the virtual world cannot be written; it stands still as it was",
+                got=str(err),
+                do="make room on the disk, then resume",
+                where=self.path,
+            ) from err
+        self.disk_s += time.perf_counter() - begun
+
+    def _write(
+        self,
+        now_s: float | None,
+        acts: Iterable[Act],
+        vials: Iterable[Vial],
+        devices: Mapping[str, Mapping[str, Any]],
+        stock: Mapping[str, float],
+    ) -> None:
         db = self._db
         db.execute("begin immediate")
         if now_s is not None:
             db.execute("update clock set now_s = ? where id = 0", (now_s,))
-        db.executemany(
-            "insert or replace into acts values (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            [_act_row(act) for act in acts],
-        )
-        db.executemany(
-            "insert or replace into vials values (?,?,?,?,?)", [_vial_row(vial) for vial in vials]
-        )
-        for name, state in (devices or {}).items():
+        for act in acts:
+            db.execute(_ACT_ROW, _act_row(act))
+        for vial in vials:
+            db.execute("insert or replace into vials values (?,?,?,?,?)", _vial_row(vial))
+        for name, state in devices.items():
             db.execute("insert or replace into devices values (?,?)", (name, json.dumps(state)))
-        for lot, mass_mg in (stock or {}).items():
+        for lot, mass_mg in stock.items():
             db.execute("insert or replace into stock values (?,?)", (lot, mass_mg))
         db.execute("commit")
-        self.disk_s += time.perf_counter() - begun
 
     def now_s(self) -> float:
         """The clock, s."""

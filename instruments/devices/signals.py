@@ -90,9 +90,9 @@ class Shown(Signal):
 class Described(Device):
     """A device whose description does not change while it lives, so that it is made once."""
 
-    _description: dict[str, dict[str, Any]] | None = None
+    _description: Any = None
 
-    def describe(self) -> dict[str, dict[str, Any]]:
+    def describe(self) -> Any:
         """Description of every read signal, by name."""
         if self._description is None:
             self._description = dict(super().describe())

@@ -115,7 +115,7 @@ class StationFace(Described):
         """Prepare, read back and start at once, for interactive use."""
         return start_job(self.driver, job)
 
-    def trigger(self) -> AnsweredStatus:
+    def trigger(self) -> Any:
         """Reads the selected line of the log again."""
         if self._record is not None:
             self.select(self._record.label)
