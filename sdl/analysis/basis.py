@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,12 @@ class Basis:
         """Largest displacement to either side, degrees."""
         limit = (_MARGIN - 3) * self.grid.step_deg
         return -limit, limit
+
+    @cached_property
+    def typical(self) -> tuple[Array, Array]:
+        """``columns`` at the typical crystallite size without displacement: where fits start."""
+        sizes = np.full(self.phase_count, 1.0 / self.instrument.crystallite_nm)
+        return self.columns(sizes, 0.0)
 
     def columns(self, inverse_sizes: Array, displacement_deg: float) -> tuple[Array, Array]:
         """Columns at given sizes, moved by a displacement.

@@ -16,14 +16,17 @@ from sdl.analysis.unexplained import Excess, find_excess
 from sdl.core.errors import ConfigError
 from sdl.core.material import PhaseAmount
 
-UNEXPLAINED_LIMIT = 0.0045
+UNEXPLAINED_LIMIT = 0.004
 """Above this share of unexplained intensity a pattern holds a phase that is not in the set."""
 
+_TOLERANCE = 1.4
+"""Factor on the scatter of line intensities: a known line that is too strong is no new phase."""
 _ROUNDS = 3
 _ROUNDS_AGAIN = 2
+_REFIT_ABOVE = 0.5 * UNEXPLAINED_LIMIT
 _MOST_ROUNDS = 8
-_STILL_DEG = 0.002
-_STILL_LN_SIZE = 0.03
+_STILL_DEG = 0.003
+_STILL_LN_SIZE = 0.05
 _STEP_DEG = 0.06
 _STEP_LN_SIZE = 0.5
 _COMMON_SIZE_SD = 1.0
@@ -116,7 +119,7 @@ def fit_pattern(
     use = np.ones(grid.count)
     state, solution = _refine(observed, use, basis, state, _ROUNDS)
     excess = _excess(observed, basis, state)
-    if excess.share > 0.0:
+    if excess.share > _REFIT_ABOVE:
         use = excess.use
         state, solution = _refine(observed, use, basis, state, _ROUNDS_AGAIN)
         excess = _excess(observed, basis, state)
@@ -125,7 +128,7 @@ def fit_pattern(
 
 def _start(observed: Array, basis: Basis) -> _State:
     sizes = np.full(basis.phase_count, 1.0 / basis.instrument.crystallite_nm)
-    columns, slopes = basis.columns(sizes, 0.0)
+    columns, slopes = basis.typical
     return _State(
         displacement_deg=0.0,
         inverse_sizes=sizes,
@@ -228,7 +231,8 @@ def _stepped(basis: Basis, state: _State, solution: _Solution) -> _State:
 
 def _excess(observed: Array, basis: Basis, state: _State) -> Excess:
     # Systematic error at each point: line intensities, and with them profile shapes.
-    tolerance = basis.instrument.line_sd * np.sqrt((state.contributions**2).sum(axis=0))
+    spread = np.sqrt((state.contributions**2).sum(axis=0))
+    tolerance = _TOLERANCE * basis.instrument.line_sd * spread
     total = state.contributions.sum(axis=0)
     return find_excess(observed, total, state.background, tolerance, basis)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,13 +42,16 @@ def build_crystal(structure: Structure) -> Crystal:
         from pymatgen.symmetry.groups import SpaceGroup
     except ImportError as err:
         raise MissingExtraError("pymatgen", "chemistry", "computing stick patterns") from err
-    cell = _full_cell(structure.cell, SpaceGroup(structure.space_group).int_number)
-    return Crystal.from_spacegroup(
-        structure.space_group,
-        Lattice.from_parameters(*cell),
-        [site.element for site in structure.sites],
-        [[site.x, site.y, site.z] for site in structure.sites],
-    )
+    with warnings.catch_warnings():
+        # pymatgen knows the operations of settings such as Pmcn but not their long names.
+        warnings.filterwarnings("ignore", message="Full symbol not available")
+        cell = _full_cell(structure.cell, SpaceGroup(structure.space_group).int_number)
+        return Crystal.from_spacegroup(
+            structure.space_group,
+            Lattice.from_parameters(*cell),
+            [site.element for site in structure.sites],
+            [[site.x, site.y, site.z] for site in structure.sites],
+        )
 
 
 def stick_pattern(structure: Structure, file: StructureFile) -> Reference:
@@ -73,9 +77,10 @@ def stick_pattern(structure: Structure, file: StructureFile) -> Reference:
         for d, y in zip(pattern.d_hkls, pattern.y, strict=True)
         if y >= WEAKEST * strongest
     ]
-    weights = crystal.composition.to_weight_dict
+    composition = crystal.composition
     absorption = sum(
-        share * file.mass_absorption_cm2_per_g[element] for element, share in weights.items()
+        composition.get_wt_fraction(element) * file.mass_absorption_cm2_per_g[element.symbol]
+        for element in composition.elements
     )
     return Reference(
         name=structure.name,

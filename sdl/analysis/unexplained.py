@@ -9,7 +9,7 @@ import numpy as np
 from sdl.analysis.basis import Basis
 from sdl.analysis.profile import Array, widths
 
-SIGNIFICANCE = 3.4
+SIGNIFICANCE = 3.05
 """A line counts as unexplained when its height exceeds this many standard deviations."""
 
 
