@@ -85,6 +85,7 @@ class Engine:
         Raises:
             BusyError: A plan runs, or the device works on something else.
             DeviceError: The plan failed; names device and command, with the cause.
+            LabError: Somebody paused the RunEngine.
             KeyboardInterrupt: Ctrl-C was pressed during the plan.
         """
         with self.booked(f"{command} at {device}"):
@@ -94,6 +95,11 @@ class Engine:
             except SdlError:
                 raise
             except RunEngineInterrupted as err:
+                if self._run_engine.state == "paused":
+                    raise LabError(
+                        f"the plan of {command} at {device} was paused",
+                        do="`run_engine.resume()` or `run_engine.abort()`",
+                    ) from err
                 raise KeyboardInterrupt from err
             except FailedStatus as err:
                 cause = err.__cause__ or err

@@ -117,9 +117,10 @@ class World:
 
     def advance(self, time_s: float) -> float:
         """Lets time pass until ``time_s``, never back; acts that end on the way take effect."""
-        if time_s <= self._now_s:
-            return self._now_s
+        time_s = max(time_s, self._now_s)
         due = [a for a in self._floor.running.values() if a.end_s <= time_s]
+        if time_s == self._now_s and not due:
+            return time_s
         touched: dict[str, Vial] = {}
         stock: dict[str, float] = {}
         ended: list[Act] = []
