@@ -1,4 +1,4 @@
-"""The policy ``default``: Bayesian over recipes, on top of what the twin believes."""
+"""Bayesian over a recipe space, on top of what the twin believes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import numpy.typing as npt
 from agents.candidates import Candidates, around, join, of_points, spread
 from agents.ledger import Ledger, text_of
 from agents.reasons import reason
-from agents.recipe_model import Measured, RecipeModel, View, measured_of
-from agents.twin_prior import Twin, twin_of
-from sdl.core.errors import ModelError, PolicyError
+from agents.recipe_model import Measured, RecipeModel, Twin, View, measured_of
+from sdl.core.errors import ModelError
 from sdl.core.event import Event
 from sdl.core.proposal import ModelVersion, Prediction, Proposal, Request, Result, SampleView
-from sdl.core.protocols import BlobStore, Policy
+from sdl.core.protocols import BlobStore
 from sdl.core.recipe import Recipe, Step, Stop
 from sdl.core.seeds import generator
 from sdl.tasks.space import TaskSpace
@@ -31,6 +30,8 @@ FIRST_FIT = 4
 """Results with a number before the first fit."""
 HELD_BACK = 4
 """Every fourth result is kept from every fit and judges the models."""
+NEAR = 4
+"""Steps around each of up to four good recipes; with a twin each costs one run per member."""
 CEILING = 1.0
 """Largest purity there is."""
 
@@ -49,45 +50,39 @@ class BayesPolicy:
     that a resumed campaign decides as the uninterrupted one.
 
     Args:
-        task: A task with a space, or ``None`` where only pools are asked for.
+        task: A task with a space.
         blobs: Where the journal keeps model files.
         twin: Ensemble to believe in; ``None`` for a bare Gaussian process.
+
+    Raises:
+        ConfigError: The task has no space.
     """
 
     name = "default"
 
     def __init__(
-        self, task: Task | None, blobs: BlobStore | None = None, *, twin: Twin | None = None
+        self, task: Task, blobs: BlobStore | None = None, *, twin: Twin | None = None
     ) -> None:
         self._task, self._blobs, self._twin = task, blobs, twin
         self._ledger = Ledger()
-        self._pool: Policy | None = None
-        self._seen: list[Event] = []
-        self._surrogate: RecipeModel | None = None
+        self._surrogate = RecipeModel(TaskSpace(task), twin)
         self._loaded: tuple[str, GaussianProcess] | None = None
 
     def ingest(self, event: Event) -> None:
         """Takes note of one journalled event."""
         self._ledger.ingest(event)
-        if self._pool is not None:
-            self._pool.ingest(event)
-        else:
-            self._seen.append(event)
 
     def next(self, view: SampleView) -> Step:
         """Recipes of this policy are never open; a sample that asks is finished."""
         return Stop()
 
     def propose(self, request: Request) -> Sequence[Proposal]:
-        """One recipe per free slot; for a laboratory with a pool, what ``PoolDecider`` picks.
+        """One recipe per free slot.
 
         Raises:
-            PolicyError: There is neither a pool nor a task with a space.
             ModelError: The file of the promoted model is not at hand.
         """
-        if request.capabilities.pool:
-            return self._decider().propose(request)
-        surrogate = self._recipe_model()
+        surrogate = self._surrogate
         data = measured_of(request.results, request.targets[0], surrogate.space)
         view = surrogate.view(self._model(surrogate, data), data)
         candidates = self._candidates(request, view, data)
@@ -99,13 +94,11 @@ class BayesPolicy:
         Every fourth result is held back from every fit. The new model is promoted if it gives the
         held-back results a larger log density than the present one, both knowing the same others.
         """
-        if self._task is None or self._task.space is None:
-            return None
-        surrogate = self._recipe_model()
+        surrogate = self._surrogate
         data = measured_of(self._ledger.results, self._task.target, surrogate.space)
         if len(data) < FIRST_FIT:
             return None
-        self._blobs = self._blobs or blobs
+        self._blobs = blobs if self._blobs is None else self._blobs
         held = np.arange(len(data)) % HELD_BACK == HELD_BACK - 1
         known, parent = data.rows(~held), self._ledger.model
         present, model = self._model(surrogate, known), surrogate.fit(known)
@@ -148,25 +141,6 @@ class BayesPolicy:
             ),
         )
 
-    def _decider(self) -> Policy:
-        if self._pool is None:
-            from agents.pool import PoolDecider
-
-            self._pool = PoolDecider()
-            for event in self._seen:
-                self._pool.ingest(event)
-        return self._pool
-
-    def _recipe_model(self) -> RecipeModel:
-        if self._surrogate is None:
-            if self._task is None or self._task.space is None:
-                raise PolicyError(
-                    "the policy default needs a pool, or a task with a recipe space",
-                    do="give the campaign a task with the key `space`",
-                )
-            self._surrogate = RecipeModel(TaskSpace(self._task), self._twin)
-        return self._surrogate
-
     def _model(self, surrogate: RecipeModel, data: Measured) -> GaussianProcess:
         """The last promoted model, or the prior before there is one."""
         version = self._ledger.model
@@ -196,11 +170,11 @@ class BayesPolicy:
             rows = [i for i, recipe in enumerate(known.recipes) if text_of(recipe) not in without]
             far = known.take(np.asarray(rows, dtype=np.intp))
         table = view.table(far.points, far.recipes)
-        centres = [far.points[np.argsort(-table.mean, kind="stable")[:3]]]
-        centres.append(far.points[np.argsort(-(table.mean + table.sd), kind="stable")[:3]])
+        centres = [far.points[np.argsort(-table.mean, kind="stable")[:1]]]
+        centres.append(far.points[np.argsort(-(table.mean + table.sd), kind="stable")[:1]])
         if len(data):
-            centres.append(data.points[np.argsort(-data.purity, kind="stable")[:3]])
-        near = around(space, np.vstack(centres), 6, rng, width=0.08)
+            centres.append(data.points[np.argsort(-data.purity, kind="stable")[:2]])
+        near = around(space, np.vstack(centres), NEAR, rng, width=0.08)
         return join(far, of_points(space, near, without=without))
 
     def _pick(
@@ -305,9 +279,3 @@ def _nearest(recipe: Recipe, results: Sequence[Result], space: TaskSpace) -> Res
     own = space.encode(recipe)
     apart = [float(np.abs(space.encode(result.recipe) - own).sum()) for result in measured]
     return measured[int(np.argmin(apart))]
-
-
-def make(task: Task | None, blobs: BlobStore | None) -> BayesPolicy:
-    """Factory for the registry: with the twin of the task where the task has a chemical system."""
-    twin = None if task is None or task.space is None else twin_of(task)
-    return BayesPolicy(task, blobs, twin=twin)

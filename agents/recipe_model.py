@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from agents.twin_prior import Twin
+from agents.candidates import Candidates
 from sdl.core.material import Target
 from sdl.core.model import content_hash
 from sdl.core.proposal import Result
@@ -28,6 +29,19 @@ BARE_PRIORS = Priors(amplitude=1.0, noise=0.05, offset=1.0)
 DISCREPANCY = 0.04
 """Standard deviation of measured minus predicted purity in the right member of the ensemble."""
 LEAST_MEMBERS = 8.0
+
+
+class Twin(Protocol):
+    """Predicted outcomes of recipes in every member of an ensemble of laboratories."""
+
+    @property
+    def candidates(self) -> Candidates:
+        """Recipes that are good in many members, and some that spread over the space."""
+        ...
+
+    def predict(self, recipes: Sequence[Recipe]) -> Array:
+        """True purity of each recipe in each member, shape ``(members, recipes)``."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,24 @@ from sdl.core.errors import ConfigError
 from sdl.core.protocols import BlobStore, Policy
 from sdl.tasks.task import Task
 
-_MODULES = {
-    "random": "agents.random_policy",
-    "published": "agents.published",
-    "default": "agents.bayes",
-    "hottest": "agents.pool_baselines",
-    "hottest_no_carbonate": "agents.pool_baselines",
-    "forest_ucb": "agents.pool_baselines",
+_FACTORIES = {
+    "random": ("agents.random_policy", "make"),
+    "published": ("agents.published", "make"),
+    "default": ("agents.default", "make"),
 }
-"""Module of each policy. It offers ``make(task, blobs)``, or ``make_baseline(name)`` for pools."""
+"""Module and function ``(task, blobs) -> Policy`` of each policy for any laboratory."""
+
+_BASELINES = {
+    "hottest": ("agents.pool_baselines", "Hottest"),
+    "hottest_no_carbonate": ("agents.pool_baselines", "HottestNoCarbonate"),
+    "forest_ucb": ("agents.pool_baselines", "ForestUcb"),
+}
+"""Module and class of each policy for pools; they need nothing."""
 
 
 def policy_names() -> tuple[str, ...]:
     """Names that ``make_policy`` knows."""
-    return tuple(_MODULES)
+    return (*_FACTORIES, *_BASELINES)
 
 
 def make_policy(name: str, *, task: Task | None = None, blobs: BlobStore | None = None) -> Policy:
@@ -37,15 +41,16 @@ def make_policy(name: str, *, task: Task | None = None, blobs: BlobStore | None 
         ConfigError: There is no such policy.
         PolicyError: The policy cannot be used for the task.
     """
-    if name not in _MODULES:
-        near = difflib.get_close_matches(name, _MODULES, n=1)
+    if name not in policy_names():
+        near = difflib.get_close_matches(name, policy_names(), n=1)
         raise ConfigError(
             "there is no such policy",
             got=repr(name),
-            allowed=", ".join(_MODULES),
+            allowed=", ".join(policy_names()),
             do=f"did you mean {near[0]!r}?" if near else "correct the key `policy`",
         )
-    module = import_module(_MODULES[name])
-    if _MODULES[name] == "agents.pool_baselines":
-        return module.make_baseline(name)
-    return module.make(task, blobs)
+    if name in _BASELINES:
+        module, attribute = _BASELINES[name]
+        return getattr(import_module(module), attribute)()
+    module, attribute = _FACTORIES[name]
+    return getattr(import_module(module), attribute)(task, blobs)

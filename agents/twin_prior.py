@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,21 +22,10 @@ Array = npt.NDArray[np.float64]
 
 MEMBERS = 32
 """Laboratories in the ensemble. More cost time in proportion and sharpen the belief little."""
+TOLERANCE = 3e-3
+"""Of the solver: off by less than 0.005 of purity, a tenth of what the belief allows for."""
 SCOUTS = 8
 """Members that look for promising recipes; the whole ensemble sees only what they find."""
-
-
-class Twin(Protocol):
-    """Predicted outcomes of recipes in every member of an ensemble of laboratories."""
-
-    @property
-    def candidates(self) -> Candidates:
-        """Recipes that are good in many members, and some that spread over the space."""
-        ...
-
-    def predict(self, recipes: Sequence[Recipe]) -> Array:
-        """True purity of each recipe in each member, shape ``(members, recipes)``."""
-        ...
 
 
 class TwinEnsemble:
@@ -56,7 +44,7 @@ class TwinEnsemble:
         self._system = load_system(task.system)
         self._furnaces = task.laboratory.of_kind(StationKind.FURNACE)
         names = [station.name for station in self._furnaces]
-        self._laboratories = [
+        self.laboratories = [
             draw_laboratory(
                 self._system,
                 task.hidden,
@@ -84,10 +72,10 @@ class TwinEnsemble:
         """True purity of each recipe in each member, shape ``(members, recipes)``."""
         texts = [text_of(recipe) for recipe in recipes]
         new = {t: r for t, r in zip(texts, recipes, strict=True) if t not in self._known}
-        columns = self._simulate(list(new.values()), self._laboratories).T
+        columns = self._simulate(list(new.values()), self.laboratories).T
         self._known.update(zip(new, columns, strict=True))
         if not recipes:
-            return np.zeros((len(self._laboratories), 0))
+            return np.zeros((len(self.laboratories), 0))
         return np.stack([self._known[text] for text in texts], axis=1)
 
     def _simulate(self, recipes: Sequence[Recipe], laboratories: Sequence[Laboratory]) -> Array:
@@ -104,6 +92,7 @@ class TwinEnsemble:
                     self._task.laboratory.shelf,
                     self._task.target.phase,
                     furnace=station.name,
+                    tolerance=TOLERANCE,
                 )
         return table
 
@@ -133,7 +122,7 @@ class TwinEnsemble:
 
     def _promise(self, candidates: Candidates) -> Array:
         """Mean over the scouts plus what the better ones add: good somewhere is worth a try."""
-        predicted = self._simulate(candidates.recipes, self._laboratories[:SCOUTS])
+        predicted = self._simulate(candidates.recipes, self.laboratories[:SCOUTS])
         return predicted.mean(0) + 0.5 * predicted.std(0)
 
 

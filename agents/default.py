@@ -1,0 +1,85 @@
+"""The policy ``default``: for a pool of recipes one decider, for a recipe space another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sdl.core.errors import PolicyError
+from sdl.core.event import Event
+from sdl.core.proposal import ModelVersion, Proposal, Request, SampleView
+from sdl.core.protocols import BlobStore, Learner, Policy
+from sdl.core.recipe import Step, Stop
+from sdl.tasks.task import Task
+
+
+class DefaultPolicy:
+    """Decides which policy fits the laboratory, on the first request, and leaves the rest to it.
+
+    ``agents.pool.PoolDecider`` where the laboratory replays a table of recipes, else
+    ``agents.bayes.BayesPolicy`` over the task's space with the task's twin. Neither is imported
+    before it is needed: a pool needs no torch, a space no pool.
+
+    Args:
+        task: The campaign's task; may be ``None`` where only pools are asked for.
+        blobs: Where the journal keeps model files.
+    """
+
+    name = "default"
+
+    def __init__(self, task: Task | None, blobs: BlobStore | None = None) -> None:
+        self._task, self._blobs = task, blobs
+        self._inner: Policy | None = None
+        self._early: list[Event] = []
+
+    def ingest(self, event: Event) -> None:
+        """Takes note of one journalled event."""
+        if self._inner is None:
+            self._early.append(event)
+        else:
+            self._inner.ingest(event)
+
+    def propose(self, request: Request) -> Sequence[Proposal]:
+        """What the policy for this kind of laboratory proposes.
+
+        Raises:
+            PolicyError: There is neither a pool nor a task with a space.
+        """
+        return self._policy(bool(request.capabilities.pool)).propose(request)
+
+    def next(self, view: SampleView) -> Step:
+        """Recipes of this policy are never open; a sample that asks is finished."""
+        return Stop()
+
+    def learn(self, model_id: str, key: str, blobs: BlobStore) -> ModelVersion | None:
+        """Refits the model, where there is one."""
+        pool = self._task is None or bool(self._task.laboratory.pool) or self._task.space is None
+        policy = self._inner if pool else self._policy(pool=False)
+        return policy.learn(model_id, key, blobs) if isinstance(policy, Learner) else None
+
+    def _policy(self, pool: bool) -> Policy:
+        if self._inner is None:
+            self._inner = self._make(pool)
+            for event in self._early:
+                self._inner.ingest(event)
+            self._early.clear()
+        return self._inner
+
+    def _make(self, pool: bool) -> Policy:
+        if pool:
+            from agents.pool import PoolDecider
+
+            return PoolDecider()
+        if self._task is None or self._task.space is None:
+            raise PolicyError(
+                "the policy default needs a pool, or a task with a recipe space",
+                do="give the campaign a task with the key `space`",
+            )
+        from agents.bayes import BayesPolicy
+        from agents.twin_prior import twin_of
+
+        return BayesPolicy(self._task, self._blobs, twin=twin_of(self._task))
+
+
+def make(task: Task | None, blobs: BlobStore | None) -> DefaultPolicy:
+    """Factory for the registry."""
+    return DefaultPolicy(task, blobs)
