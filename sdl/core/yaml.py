@@ -55,7 +55,7 @@ def read_text(path: Path, what: str) -> str:
         near = sorted(p.name for p in path.parent.glob("*" + path.suffix)) if path.suffix else []
         raise ConfigError(
             f"{what} does not exist" if not path.exists() else f"{what} is not a file",
-            got=str(path),
+            where=path,
             allowed=f"an existing file{', here: ' + ', '.join(near[:8]) if near else ''}",
             do="check the path",
         )
@@ -128,7 +128,7 @@ def _compose(text: str) -> yaml.Node | None:
     return library.compose(text, Loader=yaml.SafeLoader)
 
 
-def place_of(path: Path, *keys: str) -> str:
+def place_of(path: Path, *keys: str | int) -> str:
     """``file:line`` of a key of a file that was read before; ``file`` if it cannot be found."""
     try:
         root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)

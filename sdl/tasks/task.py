@@ -138,7 +138,7 @@ def load_task(name: str, folder: Path | None = None) -> Task:
         ConfigError: There is no such task, or its file is wrong.
     """
     if name.endswith((".yaml", ".yml")):
-        return load((folder or Path()) / name, Task, "the task file")
+        return _checked((folder or Path()) / name)
     if name not in task_names():
         raise ConfigError(
             "there is no such task",
@@ -147,4 +147,13 @@ def load_task(name: str, folder: Path | None = None) -> Task:
             do="correct the key `task`",
         )
     with resources.as_file(resources.files("sdl.tasks") / f"{name}.yaml") as path:
-        return load(path, Task, "the task file")
+        return _checked(path)
+
+
+def _checked(path: Path) -> Task:
+    # Imported here: the check knows tasks, and a task need not know its check.
+    from sdl.tasks.check import check_task
+
+    task = load(path, Task, "the task file")
+    check_task(task, path)
+    return task
