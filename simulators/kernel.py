@@ -17,16 +17,17 @@ import math
 import numpy as np
 
 from simulators.compiled import compiled
-from simulators.laws import advance_core, law_resistance
+from simulators.laws import core_at, first_guess, law_bend, law_integral, law_resistance
 from simulators.network import Draw, FloatArray, Net
 
 GAS_CONSTANT = 8.31446261815324e-3
-TOLERANCE = 1.0e-4
+TOLERANCE = 3.0e-4
 """Error of one step as a share of the sample's moles; the setting of gate V1."""
-MAX_STEP_K = 40.0
+MAX_STEP_K = 60.0
 """Longest step of a ramp, K: no reaction window is jumped over."""
 QUIET = 1.0e-8
 """Progress of a law below which a segment, or the cold part of a ramp, is skipped."""
+
 
 @compiled
 def sizes(net: Net, material: FloatArray, factor: FloatArray) -> None:
@@ -85,31 +86,46 @@ def constants(
 
 @compiled
 def step_constants(
-    k0: FloatArray, k1: FloatArray, d0: FloatArray, d1: FloatArray, out: FloatArray
+    net: Net,
+    draw: Draw,
+    gas: int,
+    start_k: float,
+    end_k: float,
+    k0: FloatArray,
+    k1: FloatArray,
+    d0: FloatArray,
+    d1: FloatArray,
+    out: FloatArray,
 ) -> None:
-    """Mean of constant times drive over one step of a ramp: logarithmic mean of the constant,
-    which is the integral of an exponential, times the mean of the drive.
+    """Mean of constant times drive over one step of a ramp.
+
+    The constant is integrated as an exponential of temperature with the curvature of Arrhenius'
+    law as a first correction; the drive enters as the mean of its ends.
     """
+    middle = 0.5 * (start_k + end_k)
+    bend = -((end_k - start_k) ** 2) / (GAS_CONSTANT * middle * middle * middle)
     for j in range(k0.size):
         drive = 0.5 * (d0[j] + d1[j])
-        if drive <= 0.0 or k0[j] <= 0.0:
+        if drive <= 0.0 or k0[j] <= 0.0 or k1[j] <= 0.0:
             out[j] = 0.0
             continue
-        change = k1[j] - k0[j]
-        if abs(change) < 1e-3 * k0[j]:
-            out[j] = drive * 0.5 * (k0[j] + k1[j])
-        else:
-            out[j] = drive * change / math.log(k1[j] / k0[j])
+        change, total = k1[j] - k0[j], k0[j] + k1[j]
+        if abs(change) < 1e-2 * k0[j]:
+            out[j] = drive * 0.5 * total
+            continue
+        rise = math.log(k1[j] / k0[j])
+        weight = (2.0 - rise * total / change) / (rise * rise)
+        out[j] = drive * change / rise * (1.0 + draw.activation[gas, j] * bend * weight)
 
 
 @compiled
 def conductances(
     net: Net, moles: FloatArray, charge: FloatArray, constant: FloatArray, out: FloatArray
 ) -> None:
-    """Rate of each reaction per mole of its partner (or as such where there is no partner).
+    """Rate of each reaction per mole of its partner (where there is one).
 
     Scarcity of core and partner is inside. For cores that are integrated in closed form it is the
-    rate of the law's integral in 1/s, for others the loss of core in mmol/s.
+    rate of the law's integral in 1/s, for others the loss of core in mmol/s per mole of core.
     """
     for j in range(net.core.size):
         out[j] = 0.0
@@ -118,15 +134,15 @@ def conductances(
         if constant[j] <= 0.0 or left <= 0.0:
             continue
         scarce = net.scarcity * charge[core]
-        value = constant[j] * left / (left + scarce)
+        value = constant[j] / (left + scarce)
         other = net.partner[j]
         if other >= 0:
             value /= moles[other] + scarce
-        if net.exact[core] == 0:
+        if net.exact[core] == 1:
+            value *= left
+        else:
             u = min(1.0, np.cbrt(left / charge[core]))
-            value *= charge[core] / law_resistance(
-                net.law[core], u, net.ratio[core], net.interface
-            )
+            value *= charge[core] / law_resistance(net.law[core], u, net.ratio[core], net.interface)
         out[j] = value
 
 
@@ -143,9 +159,32 @@ def rates(
             out[j] *= charge[core] / law_resistance(
                 net.law[core], u, net.ratio[core], net.interface
             )
+        elif out[j] > 0.0:
+            out[j] *= moles[core]
         if other >= 0:
             out[j] *= moles[other]
         out[j] /= net.core_number[j]
+
+
+@compiled
+def prepare_cores(net: Net, moles: FloatArray, charge: FloatArray, cores: FloatArray) -> None:
+    """Radius, integral, resistance, bend of each core that is integrated in closed form.
+
+    Args:
+        net: Static arrays.
+        moles: (used,) amounts.
+        charge: (used,) amounts at the last renewal.
+        cores: (5, used) result: the four figures, and a place for the radius after the step.
+    """
+    for p in range(net.used):
+        if net.exact[p] == 1 and net.law[p] >= 0 and moles[p] > 0.0:
+            law, ratio = net.law[p], net.ratio[p]
+            u = min(1.0, np.cbrt(moles[p] / charge[p]))
+            cores[0, p] = u
+            cores[1, p] = law_integral(law, u, ratio, net.interface)
+            cores[2, p] = law_resistance(law, u, ratio, net.interface)
+            cores[3, p] = law_bend(law, u, ratio)
+            cores[4, p] = -1.0
 
 
 @compiled
@@ -155,10 +194,11 @@ def core_progress(
     charge: FloatArray,
     activity: FloatArray,
     step_s: float,
+    cores: FloatArray,
     out: FloatArray,
 ) -> None:
     """Core consumed per activity in one step; all takers of one core share its layer."""
-    for p in range(net.law.size):
+    for p in range(net.used):
         out[p] = step_s
         if net.exact[p] == 0 or net.law[p] < 0 or moles[p] <= 0.0:
             continue
@@ -166,13 +206,20 @@ def core_progress(
         for j in range(net.core.size):
             if net.core[j] == p:
                 total += activity[j]
-        u = min(1.0, np.cbrt(moles[p] / charge[p]))
-        if total * step_s > 1e-14:
-            after = advance_core(net.law[p], u, net.ratio[p], net.interface, total * step_s)
-            out[p] = max(0.0, moles[p] - charge[p] * after * after * after) / total
+        gain = total * step_s
+        if gain < 1e-14:
+            out[p] = step_s * charge[p] / cores[2, p]
+            continue
+        u, guess = cores[0, p], cores[4, p]
+        if net.law[p] == 3:
+            after = max(0.0, u - gain)
         else:
-            resistance = law_resistance(net.law[p], u, net.ratio[p], net.interface)
-            out[p] = step_s * charge[p] / resistance
+            if not 0.0 < guess < u:
+                guess = first_guess(u, gain, cores[2, p], cores[3, p])
+            goal = cores[1, p] + gain
+            after = core_at(net.law[p], goal, u, guess, net.ratio[p], net.interface)
+        cores[4, p] = after
+        out[p] = max(0.0, moles[p] - charge[p] * after * after * after) / total
 
 
 @compiled
@@ -183,7 +230,8 @@ def extents(
     conductance: FloatArray,
     step_s: float,
     close: float,
-    progress: FloatArray,
+    cores: FloatArray,
+    mean: FloatArray,
     work: FloatArray,
     out: FloatArray,
 ) -> None:
@@ -200,28 +248,36 @@ def extents(
         conductance: (R,) from ``conductances``.
         step_s: Length of the step, s.
         close: Change of a mean, mmol, at which the sweeps end.
-        progress: (S,) scratch.
+        cores: (5, S) from ``prepare_cores``.
+        mean: (S,) first guess of the means over the step; replaced by the result.
         work: (3, S or more) scratch.
         out: (R,) extents.
     """
-    solids = net.law.size
-    mean, gain, loss = work[0, :solids], work[1, :solids], work[2, :solids]
-    mean[:] = moles
+    solids = net.used
+    progress, gain, loss = work[0, :solids], work[1, :solids], work[2, :solids]
     for sweep in range(12):
         for j in range(net.core.size):
-            other = net.partner[j]
+            core, other = net.core[j], net.partner[j]
             out[j] = conductance[j] * mean[other] if other >= 0 else conductance[j]
-        core_progress(net, moles, charge, out, step_s, progress)
+            if net.exact[core] == 0:
+                out[j] *= mean[core]
+        core_progress(net, moles, charge, out, step_s, cores, progress)
         gain[:] = 0.0
         loss[:] = 0.0
         for j in range(net.core.size):
             if conductance[j] <= 0.0:
                 continue
-            per_core = progress[net.core[j]] / net.core_number[j]
-            out[j] *= per_core
-            gain[net.core[j]] -= out[j] * net.core_number[j]
-            if net.partner[j] >= 0:
-                loss[net.partner[j]] += conductance[j] * per_core * net.partner_number[j]
+            core, other = net.core[j], net.partner[j]
+            unit = conductance[j] * progress[core] / net.core_number[j]
+            out[j] *= progress[core] / net.core_number[j]
+            if net.exact[core] == 1:
+                gain[core] -= out[j] * net.core_number[j]
+            else:
+                share = mean[other] if other >= 0 else 1.0
+                loss[core] += unit * share * net.core_number[j]
+                unit *= mean[core]
+            if other >= 0:
+                loss[other] += unit * net.partner_number[j]
             for q in range(2):
                 formed = net.product[j, q]
                 if formed >= 0:
@@ -283,6 +339,41 @@ def quiet_temperature(
 
 
 @compiled
+def wake(net: Net, moles: FloatArray, d0: FloatArray, d1: FloatArray, factor: FloatArray) -> bool:
+    """Puts to sleep (factor 0) the reactions that cannot run in a segment; whether one can.
+
+    A reaction can run if its drive is above zero at one end (it is monotone in temperature between
+    them) and its reactants are there or can be formed.
+    """
+    awake = 0
+    for j in range(net.core.size):
+        if factor[j] > 0.0 and d0[j] <= 0.0 and d1[j] <= 0.0:
+            factor[j] = 0.0
+        elif factor[j] > 0.0:
+            factor[j] = -factor[j]  # a candidate
+    changed = True
+    while changed:
+        changed = False
+        for j in range(net.core.size):
+            if factor[j] >= 0.0:
+                continue
+            for p in (net.core[j], net.partner[j]):
+                there = p < 0 or moles[p] > 0.0
+                for i in range(net.core.size):
+                    makes = net.product[i, 0] == p or net.product[i, 1] == p
+                    there = there or (makes and factor[i] > 0.0)
+                if not there:
+                    break
+            else:
+                factor[j] = -factor[j]
+                awake += 1
+                changed = True
+    for j in range(net.core.size):
+        factor[j] = max(0.0, factor[j])
+    return awake > 0
+
+
+@compiled
 def heat(
     net: Net,
     draw: Draw,
@@ -307,23 +398,26 @@ def heat(
         tolerance: Error of one step as a share of the sample's moles.
         work: Scratch, as from ``scratch``.
     """
-    solids, reactions = net.law.size, net.core.size
-    moles, charge = material[:solids], material[2 * solids : 3 * solids]
+    solids, reactions, used = net.law.size, net.core.size, net.used
+    moles, charge = material[:used], material[2 * solids : 2 * solids + used]
     total = 0.0
-    for p in range(solids):
+    for p in range(used):
         total += moles[p]
     if total <= 0.0 or duration_s <= 0.0:
         return 0
-    factor, extent, mean = work[0, :reactions], work[1, :reactions], work[2, :reactions]
+    factor, extent, constant = work[0, :reactions], work[1, :reactions], work[2, :reactions]
     k0, k1, d0, d1 = (
         work[3, :reactions], work[4, :reactions], work[5, :reactions], work[6, :reactions],
     )  # fmt: skip
-    b0, b1, progress = work[7, :reactions], work[8, :reactions], work[9, :solids]
-    sweeps = work[14:]
-    close = 0.02 * tolerance * total
-    moles_a, charge_a = work[10, :solids], work[11, :solids]
-    moles_b, charge_b = work[12, :solids], work[13, :solids]
+    b0, b1, mean = work[7, :reactions], work[8, :reactions], work[9, :used]
+    moles_a, charge_a = work[10, :used], work[11, :used]
+    moles_b, charge_b = work[12, :used], work[13, :used]
+    sweeps, cores = work[14:17], work[17:22]
     sizes(net, material, factor)
+    constants(net, draw, gas, start_k, factor, k0, d0)
+    constants(net, draw, gas, end_k, factor, k1, d1)
+    if not wake(net, moles, d0, d1, factor):
+        return 0
     quiet = quiet_temperature(net, draw, gas, factor, duration_s)
     if max(start_k, end_k) <= quiet:
         return 0
@@ -333,39 +427,49 @@ def heat(
         time = (quiet - start_k) / slope
     elif end_k < quiet:
         end = (quiet - start_k) / slope
+    constants(net, draw, gas, start_k + slope * time, factor, k0, d0)
     longest = MAX_STEP_K / abs(slope) if slope != 0.0 else 1e30
     step = min(longest, (end - time) / 4.0)
-    smallest = duration_s * 1e-9
-    constants(net, draw, gas, start_k + slope * time, factor, k0, d0)
-    step_constants(k0, k0, d0, d0, mean)
+    smallest, close = duration_s * 1e-5, 0.05 * tolerance * total
+    for j in range(reactions):
+        constant[j] = k0[j] * d0[j]
     count = 0
+    fresh = True
     while time < end:
         last = time + step >= end * (1.0 - 1e-12)
         if last:
             step = end - time
         count += 1
         if slope != 0.0:
-            constants(net, draw, gas, start_k + slope * (time + step), factor, k1, d1)
-            step_constants(k0, k1, d0, d1, mean)
-        conductances(net, moles, charge, mean, b0)
-        extents(net, moles, charge, b0, step, close, progress, sweeps, extent)
+            here = start_k + slope * time
+            there = here + slope * step
+            constants(net, draw, gas, there, factor, k1, d1)
+            step_constants(net, draw, gas, here, there, k0, k1, d0, d1, constant)
+        if fresh:
+            prepare_cores(net, moles, charge, cores)
+        conductances(net, moles, charge, constant, b0)
+        mean[:] = moles
+        extents(net, moles, charge, b0, step, close, cores, mean, sweeps, extent)
         apply_extents(net, extent, moles, charge, moles_a, charge_a)
-        conductances(net, moles_a, charge_a, mean, b1)
+        conductances(net, moles_a, charge_a, constant, b1)
         for j in range(reactions):
             b1[j] = 0.5 * (b0[j] + b1[j])
-        extents(net, moles, charge, b1, step, close, progress, sweeps, extent)
+        extents(net, moles, charge, b1, step, close, cores, mean, sweeps, extent)
         apply_extents(net, extent, moles, charge, moles_b, charge_b)
         error = 0.0
-        for p in range(solids):
+        for p in range(used):
             error = max(error, abs(moles_b[p] - moles_a[p]))
             if moles_b[p] < -1e-13 * total:
                 error = max(error, 25.0 * total * tolerance)
         error /= total * tolerance
-        if error > 1.0 and step > smallest:
+        fresh = error <= 1.0 or step <= smallest
+        if not fresh:
             step *= max(0.2, 0.9 / math.sqrt(error))
+            for p in range(used):
+                cores[4, p] = -1.0
             continue
         time = end if last else time + step
-        for p in range(solids):
+        for p in range(used):
             moles[p] = max(0.0, moles_b[p])  # a last bit below zero is round-off
         charge[:] = charge_b
         for j in range(reactions):
@@ -433,7 +537,7 @@ def solid_masses(net: Net, material: FloatArray, out: FloatArray) -> float:
     return total
 
 
-WORK_ROWS = 17
+WORK_ROWS = 22
 
 
 @compiled

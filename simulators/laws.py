@@ -24,7 +24,8 @@ def law_integral(law: int, u: float, ratio: float, interface: float) -> float:
         if abs(ratio - 1.0) < 1e-6:  # Carter's limit for equal volumes
             value = 0.5 - (1.0 - left) / 3.0 - 0.5 * u * u
         else:
-            value = (ratio - grown ** (2.0 / 3.0) - (ratio - 1.0) * u * u) / (2.0 * (ratio - 1.0))
+            root = np.cbrt(grown)
+            value = (ratio - root * root - (ratio - 1.0) * u * u) / (2.0 * (ratio - 1.0))
     elif law == 1:
         value = 1.0 - 2.0 * (1.0 - left) / 3.0 - u * u
     elif law == 2:
@@ -49,45 +50,71 @@ def law_resistance(law: int, u: float, ratio: float, interface: float) -> float:
 
 
 @compiled
-def advance_core(law: int, u: float, ratio: float, interface: float, progress: float) -> float:
-    """Core radius after the law's integral has grown by ``progress`` (= k t).
+def law_bend(law: int, u: float, ratio: float) -> float:
+    """d2 g / d alpha2 of a law of layers at core radius ``u``; gives the first guess of Newton."""
+    inverse = 1.0 / max(u, 1e-6)
+    square = inverse * inverse
+    bend = square * square / 9.0
+    if law == 0:
+        grown = 1.0 + (ratio - 1.0) * (1.0 - u * u * u)
+        return bend + (ratio - 1.0) / (9.0 * grown * np.cbrt(grown))
+    if law == 1:
+        return 2.0 * bend
+    return 2.0 * bend * (2.0 - u) * inverse
 
-    Newton's method inside a bracket, from the local quadratic.
+
+@compiled
+def core_at(
+    law: int, goal: float, high: float, guess: float, ratio: float, interface: float
+) -> float:
+    """Core radius below ``high`` at which the law's integral is ``goal``: bracketed Newton.
+
+    Args:
+        law: Number of the law.
+        goal: Value of the integral.
+        high: A radius at which the integral is below the goal.
+        guess: Where to start, between 0 and ``high``.
+        ratio: Volume of layer per volume of core.
+        interface: Resistance of the interface.
     """
-    if progress <= 0.0 or u <= 0.0:
-        return u
-    if law == 3:
-        return max(0.0, u - progress)
-    goal = law_integral(law, u, ratio, interface) + progress
     if goal >= law_integral(law, 0.0, ratio, interface):
         return 0.0
-    slope = law_resistance(law, u, ratio, interface)
-    inverse = 1.0 / u
-    bend = inverse**4 / 9.0
-    if law == 0:
-        bend += (ratio - 1.0) * (1.0 + (ratio - 1.0) * (1.0 - u**3)) ** (-4.0 / 3.0) / 9.0
-    elif law == 1:
-        bend *= 2.0
-    else:
-        bend *= 2.0 * (2.0 - u) * inverse
-    step = 2.0 * progress / (slope + math.sqrt(slope * slope + 2.0 * bend * progress))
-    left = u * u * u - step
-    low, high = 0.0, u
-    guess = np.cbrt(left) if left > 0.0 else 0.5 * u
+    low = 0.0
     for _ in range(60):
         error = law_integral(law, guess, ratio, interface) - goal
         if error > 0.0:
             low = guess
         else:
             high = guess
-        if abs(error) < 1e-14 or high - low < 1e-14:
-            break
-        change = error / (3.0 * guess * guess * law_resistance(law, guess, ratio, interface))
-        following = guess + change
-        if not low < following < high:
+        slope = 3.0 * guess * guess * law_resistance(law, guess, ratio, interface)
+        following = guess + error / slope
+        if not low <= following <= high:
             following = 0.5 * (low + high)
-        if abs(following - guess) < 1e-13:
-            guess = following
-            break
+        change = following - guess
         guess = following
+        if abs(change) < 1e-11:
+            break
     return guess
+
+
+@compiled
+def first_guess(u: float, progress: float, resistance: float, bend: float) -> float:
+    """Core radius after ``progress``, from the local quadratic of the integral."""
+    gone = (
+        2.0 * progress / (resistance + math.sqrt(resistance * resistance + 2.0 * bend * progress))
+    )
+    left = u * u * u - gone
+    return np.cbrt(left) if left > 0.0 else 0.5 * u
+
+
+@compiled
+def advance_core(law: int, u: float, ratio: float, interface: float, progress: float) -> float:
+    """Core radius after the law's integral has grown by ``progress`` (= k t)."""
+    if progress <= 0.0 or u <= 0.0:
+        return u
+    if law == 3:
+        return max(0.0, u - progress)
+    goal = law_integral(law, u, ratio, interface) + progress
+    resistance = law_resistance(law, u, ratio, interface)
+    guess = first_guess(u, progress, resistance, law_bend(law, u, ratio))
+    return core_at(law, goal, u, guess, ratio, interface)

@@ -1,4 +1,4 @@
-"""A chemical system as flat arrays for the compiled kernel: what never differs between laboratories."""
+"""A chemical system as flat arrays for the compiled kernel."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Net(NamedTuple):
     A solid index of -1 means that there is none.
     """
 
+    used: int  # the first solids, which stand in a reaction
     core: IntArray  # (R,) solid whose grains are eaten
     core_number: FloatArray  # (R,) moles of it per unit of reaction
     partner: IntArray  # (R,) second solid consumed, or -1
@@ -89,8 +90,10 @@ class Network:
 
     @cached_property
     def solid_names(self) -> tuple[str, ...]:
-        """Names of the solids in the order of the arrays."""
-        return tuple(p.name for p in self.system.solids)
+        """Names of the solids in the order of the arrays: first those that react."""
+        used = {name for r in self.system.reactions for name in r.equation}
+        names = [p.name for p in self.system.solids]
+        return tuple(sorted(names, key=lambda name: name not in used))
 
     @cached_property
     def vapour_names(self) -> tuple[str, ...]:
@@ -166,8 +169,8 @@ def _net(system: ChemicalSystem, solids: Sequence[str], vapours: Sequence[str]) 
         law[place[core.phase]] = LAW_NUMBERS[core.law]
         layer = system.phase(core.layer).molar_volume_cm3_per_mol
         own = system.phase(core.phase).molar_volume_cm3_per_mol
-        assert layer is not None and own is not None  # noqa: S101  checked by the system
-        ratio[place[core.phase]] = layer / own
+        if layer is not None and own is not None:  # the system has checked that they are there
+            ratio[place[core.phase]] = layer / own
     made = {n for r in system.reactions for n, v in r.equation.items() if v > 0}
     partner, product = np.full(count, -1, np.int64), np.full((count, 2), -1, np.int64)
     partner_number, product_number = np.zeros(count), np.zeros((count, 2))
@@ -186,7 +189,9 @@ def _net(system: ChemicalSystem, solids: Sequence[str], vapours: Sequence[str]) 
                 formed += 1
     powder = system.powder
     reactions = system.reactions
+    reacting = {n for r in system.reactions for n in r.equation}
     return Net(
+        used=sum(name in reacting for name in solids),
         core=core_index,
         core_number=core_number,
         partner=partner,
@@ -200,8 +205,10 @@ def _net(system: ChemicalSystem, solids: Sequence[str], vapours: Sequence[str]) 
         law=law,
         ratio=ratio,
         exact=np.array([int(name not in made) for name in solids], dtype=np.int64),
-        grows_on=np.array([place.get(p.grows_on or "", -1) for p in system.solids], dtype=np.int64),
-        molar_mass=np.array([p.molar_mass_g_per_mol for p in system.solids]),
+        grows_on=np.array(
+            [place.get(system.phase(n).grows_on or "", -1) for n in solids], dtype=np.int64
+        ),
+        molar_mass=np.array([system.phase(n).molar_mass_g_per_mol for n in solids]),
         energy_start_k=system.range_k()[0],
         energy_step_k=min(p.gibbs.step_k for p in system.phases),
         interface=system.interface,
