@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sdl.analysis.fit import UNEXPLAINED_LIMIT
 from sdl.campaign.config import StopConfig
 from sdl.core.material import Observation
 from sdl.core.proposal import Result
 from sdl.core.recipe import Recipe
-
-UNEXPLAINED_LIMIT = 0.05
-"""Largest share of unexplained intensity in a claim."""
 
 
 def is_hit(observation: Observation | None, phase: str, purity: float) -> bool:
