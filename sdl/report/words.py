@@ -1,0 +1,234 @@
+"""What the page says in sentences: the headline, the facts, the rows of the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sdl.figures.style import percent, whole_percent
+from sdl.report.record import CampaignRecord, Experiment, total_cost, total_furnace_hours
+
+_LABORATORIES = {
+    "virtual": "Simulated laboratory (instruments behind a Bluesky RunEngine, virtual clock). "
+    "No real sample was made.",
+    "fast": "Simulated laboratory (no RunEngine, virtual clock). No real sample was made.",
+    "table": "Measured results replayed from a table. No new sample was made.",
+}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The result in three sentences."""
+
+    standing: str
+    result: str
+    recipe: str
+    verdict: str
+    good: bool | None
+    """True for a goal that was reached and repeated, False for one that was missed or refuted,
+    ``None`` in between."""
+    laboratory: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One experiment in the table, in words."""
+
+    sample: str
+    recipe: str
+    reason: str
+    decisions: tuple[str, ...]
+    predicted: str
+    measured: str
+    phases: tuple[str, ...]
+    unexplained: str
+    cost: str
+    note: str
+    """Why the measurement does not count, the failure, or where the sample is."""
+    mark: str
+    """``best``, ``reached``, ``failed``, ``open`` or nothing."""
+
+
+def headline(record: CampaignRecord) -> Headline:
+    """Best measurement, recipe, and whether the goal was reached and repeated."""
+    best = record.best
+    laboratory = _LABORATORIES[record.config.lab]
+    if best is None or best.measured is None:
+        words = "No purity was measured" + ("." if record.stopped else " yet.")
+        return Headline(standing(record), words, "", "", None, laboratory)
+    target = record.task.target.phase
+    amount = percent(best.measured.weight_fraction, best.measured.sigma)
+    verdict, good = _verdict(record, best)
+    return Headline(
+        standing=standing(record),
+        result=f"{target} {amount} by weight of the crystalline part, sample {best.sample}",
+        recipe=best.recipe.sentence(),
+        verdict=verdict,
+        good=good,
+        laboratory=laboratory,
+    )
+
+
+def standing(record: CampaignRecord) -> str:
+    """Whether the campaign is over and why."""
+    done, on_way = len(record.finished), len(record.experiments) - len(record.finished)
+    budget = record.config.budget.experiments or record.task.budget.experiments
+    if record.stopped is not None:
+        return f"Over after {done} of {budget} experiments: {record.stopped.reason}."
+    words = f"In progress: {done} of {budget} experiments finished, {on_way} on their way"
+    waiting = ", ".join(p.id for p in record.waiting)
+    return words + (f"; waiting for a decision: {waiting}." if waiting else ".")
+
+
+def _verdict(record: CampaignRecord, best: Experiment) -> tuple[str, bool | None]:
+    goal = f"The goal of {whole_percent(record.goal)}"
+    reached = [e for e in record.finished if record.reached(e)]
+    if not reached:
+        if not best.counts:
+            return f"{goal} was not reached: {_doubt(best)}.", False
+        return f"{goal} was not reached by any measurement that counts.", False
+    groups = [(e, record.repeats(e)) for e in reached]
+    confirmed = [(e, again) for e, again in groups if any(record.reached(r) for r in again)]
+    own = record.repeats(best)
+    if not own and record.config.lab == "table":
+        words = f"{goal} was reached by {best.sample}, measured once: a table holds one value per "
+        return words + "recipe and cannot repeat it.", None
+    if not own:
+        words = f"{goal} was reached by {best.sample}, measured once and not repeated"
+        words += "; the highest of many measurements tends to be too high."
+        others = [e.sample for e, _ in confirmed]
+        if others:
+            words = f"{goal} was reached and repeated by {' and '.join(others)}; "
+            words += f"the highest value, {best.sample}, was measured once."
+            return words, True
+        return words, None
+    results = ", ".join(_short(e) for e in own)
+    held = sum(record.reached(e) for e in own)
+    words = f"{goal} was reached by {best.sample}; the same recipe again gave {results}: "
+    if held == len(own):
+        return words + "confirmed.", True
+    return words + f"{held} of {len(own)} repeats reached it.", False if held == 0 else None
+
+
+def _short(experiment: Experiment) -> str:
+    amount = experiment.measured
+    if amount is None:
+        return f"no result ({experiment.sample})"
+    return f"{percent(amount.weight_fraction, amount.sigma)} ({experiment.sample})"
+
+
+def _doubt(experiment: Experiment) -> str:
+    """Why a measurement cannot carry a claim; empty where it can."""
+    observation = experiment.observation
+    if observation is None or experiment.counts:
+        return ""
+    if observation.quality != "good":
+        return f"{experiment.sample} does not count: {observation.quality}"
+    share = percent(observation.unexplained)
+    return f"{experiment.sample} does not count: {share} of the intensity is unexplained"
+
+
+def strip(record: CampaignRecord) -> list[tuple[str, str]]:
+    """The figures that stand under the headline: value and what it is."""
+    furnace_h = total_furnace_hours(record.finished)
+    return [
+        (str(len(record.finished)), "experiments finished"),
+        (f"{record.time_h:.1f} h", "laboratory time"),
+        *([(f"{furnace_h:.1f} h", "furnace time")] if furnace_h else []),
+        (f"{total_cost(record.finished):.2f}", "cost (price units)"),
+        (record.config.policy, "policy"),
+        (str(record.config.seed), "seed"),
+    ]
+
+
+def facts(record: CampaignRecord) -> list[tuple[str, str]]:
+    """Name and value of what one needs to run the campaign again."""
+    config, task = record.config, record.task
+    failed = sum(e.failed for e in record.finished)
+    rows = [
+        ("Task", f"{task.name}: {task.title}"),
+        ("Task hash (SHA-256)", record.task_hash),
+        ("Policy", config.policy),
+        ("Laboratory", f"{task.laboratory.name}, lab: {config.lab}"),
+        ("Seeds", f"campaign {config.seed}, hidden laboratory {config.laboratory}"),
+        ("Experiments", f"{len(record.finished)} finished, {failed} of them failed"),
+        ("Refused proposals", str(len(record.refusals))),
+        ("Laboratory time", f"{record.time_h:.1f} h"),
+        (
+            "Furnace time",
+            f"{total_furnace_hours(record.finished):.1f} h (a shared run counts once)",
+        ),
+        ("Cost", f"{total_cost(record.finished):.2f} in price units of the task"),
+        ("Journal", f"{record.records} records"),
+    ]
+    if record.models:
+        promoted = sum(m.promoted for m in record.models)
+        rows.append(("Models", f"{len(record.models)} fitted, {promoted} promoted"))
+    if record.boots:
+        last = record.boots[-1]
+        versions = ", ".join(f"{name} {version}" for name, version in sorted(last.versions.items()))
+        rows.append(("Versions", versions or "not recorded"))
+        rows.append(("Computer", last.cpu))
+        spans = f"{record.boots[0].utc} (first start)"
+        if len(record.boots) > 1:
+            spans += f", {last.utc} (start {len(record.boots)})"
+        rows.append(("Begun", spans))
+    return rows
+
+
+def rows(record: CampaignRecord) -> list[Row]:
+    """The table of all experiments, by number."""
+    best = record.best
+    return [
+        _row(record, e, best is not None and e.sample == best.sample) for e in record.experiments
+    ]
+
+
+def _row(record: CampaignRecord, experiment: Experiment, is_best: bool) -> Row:
+    proposal, observation = experiment.proposal, experiment.observation
+    prediction, amount = proposal.prediction, experiment.measured
+    return Row(
+        sample=experiment.sample,
+        recipe=experiment.recipe.sentence(),
+        reason=proposal.reason,
+        decisions=experiment.decisions,
+        predicted="–" if prediction is None else percent(prediction.mean, prediction.sigma),
+        measured="–" if amount is None else percent(amount.weight_fraction, amount.sigma),
+        phases=_phases(experiment),
+        unexplained="–" if observation is None else percent(observation.unexplained),
+        cost="–" if experiment.finished is None else f"{experiment.finished.cost:.2f}",
+        note=_note(experiment),
+        mark=_mark(record, experiment, is_best),
+    )
+
+
+def _phases(experiment: Experiment) -> tuple[str, ...]:
+    """Phases found, the largest first; those below one sigma and 0.5 wt% are left out."""
+    if experiment.observation is None:
+        return ()
+    found = [
+        (name, a)
+        for name, a in experiment.observation.phases.items()
+        if a.weight_fraction > max(a.sigma, 0.005)
+    ]
+    found.sort(key=lambda entry: -entry[1].weight_fraction)
+    return tuple(f"{name} {percent(a.weight_fraction, a.sigma)}" for name, a in found)
+
+
+def _note(experiment: Experiment) -> str:
+    if experiment.finished is None:
+        return f"on its way, at {experiment.place}"
+    if experiment.failed:
+        return f"failed: {experiment.failure or 'no reason recorded'}"
+    if experiment.measured is None:
+        return "nothing was measured"
+    return _doubt(experiment)
+
+
+def _mark(record: CampaignRecord, experiment: Experiment, is_best: bool) -> str:
+    if is_best:
+        return "best"
+    if experiment.finished is None:
+        return "open"
+    if experiment.failed:
+        return "failed"
+    return "reached" if record.reached(experiment) else ""
