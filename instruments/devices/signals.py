@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 from ophyd import Device, Signal
+from ophyd.ophydobj import OphydObject
 from ophyd.status import Status
 
 DEADLINE_S = 5.0
@@ -28,9 +29,16 @@ class AnsweredStatus(Status):
     watching thread; a face whose device answers later returns an ordinary status with a timeout.
     """
 
-    def __init__(self, obj: object) -> None:
+    def __init__(self, obj: OphydObject) -> None:
+        self._of = obj.name
         super().__init__(obj=obj)
         self.set_finished()
+
+    def __repr__(self) -> str:
+        # ophyd's own text walks through the whole device, for every status, for tracing.
+        return f"AnsweredStatus({self._of})"
+
+    __str__ = __repr__
 
     @property
     def timeout(self) -> float:

@@ -167,7 +167,8 @@ def test_a_start_without_its_preparation_is_refused(engine: Engine, devices: Dev
 
 def test_plans_are_short(engine: Engine, world: World, devices: Devices) -> None:
     messages: list[str] = []
-    engine.run_engine.msg_hook = lambda m: messages.append(m.command)
+    run_engine: Any = engine.run_engine
+    run_engine.msg_hook = lambda m: messages.append(m.command)
     load_vial(engine, world, devices, "mixer")
     assert len(messages) <= 16
     assert "sleep" not in messages

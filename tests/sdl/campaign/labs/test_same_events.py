@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,3 +135,12 @@ def test_a_failing_sink_changes_no_event(
     _, fast_told = script(FastLab.create(coarse, seed=4, blobs=blobs))
     assert told == fast_told
     lab.close()
+
+
+def test_the_fast_laboratory_loads_no_bluesky() -> None:
+    program = """
+import sys, sdl.campaign.labs.fast
+print([m for m in ("bluesky", "ophyd") if m in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
