@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from agents.candidates import Candidates, around, join, of_points, spread
+from agents.candidates import Candidates, around, join, of_points, point_of, points_of, spread
 from agents.ledger import Ledger, text_of
 from agents.reasons import reason
 from agents.recipe_model import Measured, RecipeModel, Twin, View, measured_of
@@ -181,9 +181,8 @@ class BayesPolicy:
         self, request: Request, view: View, data: Measured, candidates: Candidates
     ) -> list[Proposal]:
         space = view.surrogate.space
-        waiting = [pending.recipe for pending in request.pending]
-        points = [candidates.points, data.points]
-        points += [space.encode(recipe)[None] for recipe in waiting]
+        under_way, waiting = points_of(space, [pending.recipe for pending in request.pending])
+        points = [candidates.points, data.points, under_way]
         recipes = [*candidates.recipes, *data.recipes, *waiting]
         table = view.table(np.vstack(points), recipes)
         count, known = len(candidates), len(candidates) + len(data)
@@ -267,15 +266,17 @@ def _log_success(points: Array, data: Measured, space: TaskSpace) -> Array:
         squared = ((points[:, None, :] - others[None]) ** 2).sum(-1)
         return np.exp(-0.5 * squared / 0.2**2).sum(1)
 
-    failed = nearness(np.asarray([space.encode(recipe) for recipe in data.failed]))
+    failed = nearness(points_of(space, data.failed)[0])
     good = nearness(data.points) if len(data) else np.zeros(len(points))
     return np.log((1.0 + good) / (1.0 + good + failed))
 
 
 def _nearest(recipe: Recipe, results: Sequence[Result], space: TaskSpace) -> Result | None:
-    measured = [result for result in results if result.observation is not None]
-    if not measured:
-        return None
-    own = space.encode(recipe)
-    apart = [float(np.abs(space.encode(result.recipe) - own).sum()) for result in measured]
-    return measured[int(np.argmin(apart))]
+    own, nearest, least = space.encode(recipe), None, np.inf
+    for result in results:
+        point = point_of(space, result.recipe)
+        if result.observation is not None and point is not None:
+            apart = float(np.abs(point - own).sum())
+            if apart < least:
+                nearest, least = result, apart
+    return nearest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,23 @@ class Candidates:
     def take(self, rows: npt.NDArray[np.intp]) -> Candidates:
         """The candidates of these rows."""
         return Candidates(self.points[rows], tuple(self.recipes[i] for i in rows))
+
+
+def point_of(space: TaskSpace, recipe: Recipe) -> Array | None:
+    """The point of a recipe, or ``None`` when it lies outside the space (a person's idea)."""
+    try:
+        point = space.encode(recipe)
+    except (ValueError, KeyError):
+        return None
+    return point if space.decode(point) == recipe else None
+
+
+def points_of(space: TaskSpace, recipes: Sequence[Recipe]) -> tuple[Array, tuple[Recipe, ...]]:
+    """Points, shape ``(n, d)``, of those recipes that lie in the space, and these recipes."""
+    found = [(point_of(space, recipe), recipe) for recipe in recipes]
+    inside = [(point, recipe) for point, recipe in found if point is not None]
+    points = np.asarray([point for point, _ in inside]).reshape(-1, space.dimension)
+    return points, tuple(recipe for _, recipe in inside)
 
 
 def of_points(space: TaskSpace, points: Array, *, without: frozenset[str]) -> Candidates:

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from agents.candidates import Candidates
+from agents.candidates import Candidates, point_of, points_of
 from sdl.core.material import Target
 from sdl.core.model import content_hash
 from sdl.core.proposal import Result
@@ -91,15 +91,19 @@ class Measured:
 
 
 def measured_of(results: Sequence[Result], target: Target, space: TaskSpace) -> Measured:
-    """Splits results into numbers and failures; observations of bad quality count as failures."""
+    """Splits results into numbers and failures; observations of bad quality count as failures.
+
+    Recipes outside the space, as a person may have added them, are left out of both.
+    """
     good, failed = [], []
     for result in results:
         seen = result.observation
-        (failed if seen is None or seen.quality != "good" else good).append(result)
+        if point_of(space, result.recipe) is not None:
+            (failed if seen is None or seen.quality != "good" else good).append(result)
     amounts = [r.observation.purity(target.phase) for r in good if r.observation is not None]
     return Measured(
         recipes=tuple(r.recipe for r in good),
-        points=np.asarray([space.encode(r.recipe) for r in good]).reshape(-1, space.dimension),
+        points=points_of(space, [r.recipe for r in good])[0],
         purity=np.asarray([a.weight_fraction for a in amounts], dtype=np.float64),
         sigma=np.asarray([max(a.sigma, 1e-3) for a in amounts], dtype=np.float64),
         failed=tuple(r.recipe for r in failed),

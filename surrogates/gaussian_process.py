@@ -201,7 +201,8 @@ def _maximise(
         )
         best = found.x if np.isfinite(found.fun) else first
         loss(best)
-    return _read(kernel, layout, float(likelihood.second_noise.detach()) ** 0.5), {
+    noise: torch.Tensor = torch.as_tensor(likelihood.second_noise).detach()
+    return _read(kernel, layout, float(noise) ** 0.5), {
         "objective": -float(found.fun),
         "evaluations": float(found.nfev),
     }

@@ -17,6 +17,8 @@ from policy_bench import SPACE, TASK, MemoryBlobs, ToyTwin, events, outcome, req
 from sdl.core.errors import ModelError
 from sdl.core.event import Event, Learned, Vetoed
 from sdl.core.model import canonical_json
+from sdl.core.proposal import PendingSample
+from sdl.core.recipe import Anneal, Recipe
 from surrogates.model_file import arrays_of, read_card
 
 TWIN = ToyTwin()
@@ -75,6 +77,17 @@ def test_failures_are_counted_and_are_no_zeros() -> None:
     # Three failures do not lower the prediction elsewhere, as three zeros would.
     assert again.prediction is not None
     assert again.prediction.mean > 0.5
+
+
+def test_recipes_of_other_people_do_not_disturb() -> None:
+    policy = BayesPolicy(TASK, twin=TWIN)
+    expected = policy.propose(request(key="a"))[0].recipe
+    other = Recipe(steps=(Anneal(temperature_c=500, dwell_h=1),))
+    made = result(policy.propose(request())[0], 0.9).model_copy(update={"recipe": other})
+    asked = request(key="a").model_copy(
+        update={"results": (made,), "pending": (PendingSample(sample="S9", recipe=other),)}
+    )
+    assert policy.propose(asked)[0].recipe == expected
 
 
 def test_bad_quality_is_no_number() -> None:
