@@ -18,7 +18,7 @@ from sdl.chemistry.system import ChemicalSystem
 from sdl.core.errors import ChemistryError
 from sdl.core.material import Lot
 from sdl.core.recipe import Anneal, Mix, Recipe, Regrind
-from simulators import kernel
+from simulators import kernel, powder
 from simulators.compiled import compiled
 from simulators.draws import check_lots, draw_arrays
 from simulators.laboratory import Laboratory
@@ -56,10 +56,10 @@ def _act(
     kind = int(act[0])
     if kind == DISPENSE:
         lot = int(act[1])
-        kernel.dispense(net, vector, lot_solid[lot], act[2], draw.assay[lot], draw.particle_um[lot])
+        powder.dispense(net, vector, lot_solid[lot], act[2], draw.assay[lot], draw.particle_um[lot])
         return 0
     if kind == MILL:
-        kernel.mill(net, vector, act[1], draw.mixing)
+        powder.mill(net, vector, act[1], draw.mixing)
         return 0
     if kind != ANNEAL:
         return 0

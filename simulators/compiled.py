@@ -18,7 +18,15 @@ import numba
 
 F = TypeVar("F", bound=Callable[..., object])
 
-SOURCES = ("batch.py", "compiled.py", "kernel.py", "laws.py", "network.py")
+SOURCES = (
+    "batch.py",
+    "compiled.py",
+    "conditions.py",
+    "kernel.py",
+    "laws.py",
+    "network.py",
+    "powder.py",
+)
 """Files of this folder with compiled functions or the types of their arguments."""
 
 

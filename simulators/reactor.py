@@ -12,7 +12,7 @@ from sdl.chemistry.thermo import ZERO_CELSIUS_K
 from sdl.core.errors import ChemistryError
 from sdl.core.material import Lot
 from sdl.core.recipe import Gas
-from simulators import kernel
+from simulators import kernel, powder
 from simulators.draws import check_lots, draw_arrays
 from simulators.laboratory import Laboratory
 from simulators.matter import Material
@@ -89,7 +89,7 @@ class Reactor:
         number = self._numbers[lot_name]
         mass = _not_negative("a mass", mass_mg, "mg")
         vector = self._copy(material)
-        kernel.dispense(
+        powder.dispense(
             self.network.net,
             vector,
             self.network.solid_names.index(self.lots[lot_name].phase),
@@ -107,7 +107,7 @@ class Reactor:
         """
         time = _not_negative("a milling time", minutes, "min")
         vector = self._copy(material)
-        kernel.mill(self.network.net, vector, time, self.draw.mixing)
+        powder.mill(self.network.net, vector, time, self.draw.mixing)
         return Material(self.system.name, vector)
 
     def true_temperature_c(self, furnace: str, program_c: float) -> float:
