@@ -71,7 +71,8 @@ def run(
 
     Returns:
         Rows ``<policy>.first``, ``.all``, ``.first_merged``, ``.all_merged`` (medians), means of
-        ``random``, and the gates of ``default`` and of ``random``. No twin is used.
+        ``random``, the number of data files behind the twin (none is used), and the gates of
+        ``default`` and of ``random``.
 
     Raises:
         ConfigError: The table is wrong, with file and line.
@@ -94,6 +95,8 @@ def run(
         for metric in ("first", "all"):
             values = [getattr(c, metric) for c in found["random"]]
             rows.append(mean_row(f"random.{metric}_mean", values, "experiments"))
+    # A pool policy has no twin, so no figure of the table can have been in one.
+    rows.append(Row(name="twin.data_files", value=0.0, unit="files"))
     return BenchReport(
         bench="routes",
         commit=commit(),

@@ -53,7 +53,8 @@ def test_report_on_a_small_table_of_the_users(tmp_path):
     names = [row["name"] for row in data["rows"]]
     assert names[:4] == ["random.first", "random.all", "random.first_merged", "random.all_merged"]
     assert {"default.first", "default.all", "random.first_mean"} <= set(names)
-    assert all(row["n"] == 3 for row in data["rows"])
+    assert all(row["n"] == 3 for row in data["rows"] if row["unit"] == "experiments")
+    assert report.row("twin.data_files").value == 0
     assert [g["id"] for g in data["gates"]] == ["routes.random_first", "routes.random_all"]
 
 
