@@ -80,7 +80,8 @@ class WorldStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A controller killed in here leaves no half-made world under the final name.
         draft = path.with_name(path.name + ".new")
-        draft.unlink(missing_ok=True)
+        for ending in ("", "-wal", "-shm"):
+            draft.with_name(draft.name + ending).unlink(missing_ok=True)
         db = _connect(draft)
         db.executescript(_TABLES)
         rows = [(key, json.dumps(value)) for key, value in {"format": FORMAT, **meta}.items()]

@@ -289,3 +289,13 @@ def test_files_that_are_no_world_are_told(
         World.create(broken, task, seed=1, laboratory=laboratory)
     with pytest.raises(LabError):
         audit(broken)
+
+
+def test_a_world_is_made_whole_or_not_at_all(
+    task: Task, laboratory: Laboratory, tmp_path: Path
+) -> None:
+    path = tmp_path / "world.db"
+    for ending in ("", "-wal", "-shm"):
+        (tmp_path / f"world.db.new{ending}").write_bytes(b"left by a killed controller")
+    World.create(path, task, seed=1, laboratory=laboratory).close()
+    assert [p.name for p in tmp_path.iterdir()] == ["world.db"]
