@@ -12,20 +12,13 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numba
 
-F = TypeVar("F", bound=Callable[..., object])
-
-SOURCES = (
-    "batch.py",
-    "compiled.py",
-    "conditions.py",
-    "kernel.py",
-    "laws.py",
-    "network.py",
-    "powder.py",
+SOURCES = tuple(
+    f"{name}.py"
+    for name in ("batch", "compiled", "conditions", "kernel", "laws", "network", "powder")
 )
 """Files of this folder with compiled functions or the types of their arguments."""
 
@@ -45,12 +38,12 @@ def cache_folder() -> Path:
 _FOLDER = str(cache_folder())
 
 
-def compiled(function: F) -> F:
+def compiled(function: Callable[..., object]) -> Any:
     """Compiles a scalar function: float64 without reordering, no lock held, cached on disk."""
-    config = numba.config
-    before = config.CACHE_DIR  # pyright: ignore[reportAttributeAccessIssue]
-    config.CACHE_DIR = _FOLDER  # pyright: ignore[reportAttributeAccessIssue]
+    config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
+    before = config.CACHE_DIR
+    config.CACHE_DIR = _FOLDER
     try:
         return numba.njit(cache=True, fastmath=False, nogil=True, error_model="numpy")(function)
     finally:
-        config.CACHE_DIR = before  # pyright: ignore[reportAttributeAccessIssue]
+        config.CACHE_DIR = before

@@ -20,6 +20,9 @@ from simulators.compiled import compiled
 from simulators.conditions import constants, quiet_temperature, sizes, step_constants, wake
 from simulators.laws import core_at, first_guess, law_bend, law_integral, law_resistance
 from simulators.network import Draw, FloatArray, Net
+from simulators.powder import dispense, mill, solid_masses
+
+__all__ = ["TOLERANCE", "dispense", "heat", "mill", "rates", "scratch", "solid_masses"]
 
 TOLERANCE = 3.0e-4
 """Error of one step as a share of the sample's moles; the setting of gate V1."""

@@ -83,7 +83,7 @@ class Reaction(Frozen):
     reference_um: Positive
     """Grain diameter for which ``k`` is stated, micrometres."""
     partner_resistance: Annotated[float, Field(ge=0)] = 0.0
-    """Slows the reaction when the partner's grains are large: (1 + p) / (1 + p d_partner/d_core)."""
+    """Slows the reaction by (1 + p) / (1 + p d_partner/d_core): large partners cover badly."""
     co2_half_bar: Positive | None = None
     """CO2 pressure that halves the rate beside its effect on the driving force, bar."""
     kinetics: dict[str, Kinetics]
