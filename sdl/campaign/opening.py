@@ -12,6 +12,7 @@ from sdl.campaign.loop import Campaign
 from sdl.core.capabilities import StationKind
 from sdl.core.errors import ConfigError, JournalError
 from sdl.core.event import CampaignBegun, Done, EventKind, Failed
+from sdl.core.extras import require_extra
 from sdl.core.protocols import Lab
 from sdl.core.yaml import load, place_of
 from sdl.journal.journal import Journal
@@ -172,6 +173,8 @@ LabMaker = Callable[[CampaignConfig, Task, Journal, Path | None, list[str]], Lab
 def _virtual(
     config: CampaignConfig, task: Task, journal: Journal, folder: Path | None, done: list[str]
 ) -> Lab:
+    require_extra("twin", "the virtual laboratory", "numba", "scipy")
+    require_extra("lab", "the virtual laboratory", "bluesky", "ophyd")
     from sdl.campaign.labs.virtual import VirtualLab
 
     path = None if folder is None else folder / WORLD_NAME
@@ -189,6 +192,7 @@ def _virtual(
 def _fast(
     config: CampaignConfig, task: Task, journal: Journal, folder: Path | None, done: list[str]
 ) -> Lab:
+    require_extra("twin", "the fast laboratory", "numba", "scipy")
     from sdl.campaign.labs.fast import FastLab
 
     path = None if folder is None else folder / WORLD_NAME

@@ -29,5 +29,11 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            return 3
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     return 0
+
+
+_INTERRUPTED = 130
+"""Typer's exit code for Ctrl-C; the journal holds all that was done, so ours is 3: paused."""
