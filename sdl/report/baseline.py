@@ -15,7 +15,7 @@ from sdl.figures.best import Attempt, Band
 from sdl.report.record import CampaignRecord, read_record
 from sdl.tasks.task import Task
 
-SIMULATED = 96
+SIMULATED = 72
 """Random experiments to simulate for the band: a few seconds."""
 
 REPLAYED = 300

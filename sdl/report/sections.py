@@ -68,7 +68,7 @@ def _best(record: CampaignRecord, with_random: bool) -> Section:
 def _band(record: CampaignRecord) -> tuple[Band | None, str]:
     try:
         band = random_band(record)
-    except SdlError as err:
+    except (SdlError, ModuleNotFoundError) as err:  # the simulator is an extra of its own
         return None, f"Random search could not be run beside it: {err}."
     where = (
         "drawn from the same table, each recipe once"

@@ -34,6 +34,8 @@ class Row:
     """One experiment in the table, in words."""
 
     sample: str
+    proposal: str
+    """Its number among the proposals, by which reasons refer to it."""
     recipe: str
     reason: str
     decisions: tuple[str, ...]
@@ -86,27 +88,43 @@ def _verdict(record: CampaignRecord, best: Experiment) -> tuple[str, bool | None
         if not best.counts:
             return f"{goal} was not reached: {_doubt(best)}.", False
         return f"{goal} was not reached by any measurement that counts.", False
-    groups = [(e, record.repeats(e)) for e in reached]
-    confirmed = [(e, again) for e, again in groups if any(record.reached(r) for r in again)]
-    own = record.repeats(best)
-    if not own and record.config.lab == "table":
-        words = f"{goal} was reached by {best.sample}, measured once: a table holds one value per "
-        return words + "recipe and cannot repeat it.", None
-    if not own:
-        words = f"{goal} was reached by {best.sample}, measured once and not repeated"
-        words += "; the highest of many measurements tends to be too high."
-        others = [e.sample for e, _ in confirmed]
-        if others:
-            words = f"{goal} was reached and repeated by {' and '.join(others)}; "
-            words += f"the highest value, {best.sample}, was measured once."
-            return words, True
-        return words, None
-    results = ", ".join(_short(e) for e in own)
+    # A repeat that broke off says nothing of the recipe.
+    own = [e for e in record.repeats(best) if e.measured is not None]
     held = sum(record.reached(e) for e in own)
-    words = f"{goal} was reached by {best.sample}; the same recipe again gave {results}: "
-    if held == len(own):
-        return words + "confirmed.", True
-    return words + f"{held} of {len(own)} repeats reached it.", False if held == 0 else None
+    if own and held == len(own):
+        results = ", ".join(_short(e) for e in own)
+        words = f"{goal} was reached by {best.sample}; the same recipe again gave {results}"
+        return f"{words}: confirmed.", True
+    others = _confirmed_beside(record, best, reached)
+    if others:
+        words = f"{goal} was reached and repeated by {' and '.join(others)}"
+        return f"{words}; the highest value, {best.sample}, {_standing_of(own, held)}.", True
+    words = f"{goal} was reached by {best.sample}"
+    if own:
+        return f"{words}, which {_standing_of(own, held)}.", False if held == 0 else None
+    if record.config.lab == "table":
+        words += ", measured once: a table holds one value per recipe and cannot repeat it."
+        return words, None
+    words += f", {_standing_of(own, held)}; the highest of many measurements tends to be too high."
+    return words, None
+
+
+def _confirmed_beside(
+    record: CampaignRecord, best: Experiment, reached: list[Experiment]
+) -> list[str]:
+    """Samples of other recipes that reached the goal and did so again."""
+    return [
+        e.sample
+        for e in reached
+        if e.recipe != best.recipe and any(record.reached(r) for r in record.repeats(e))
+    ]
+
+
+def _standing_of(repeats: list[Experiment], held: int) -> str:
+    if not repeats:
+        return "measured once and not repeated"
+    results = ", ".join(_short(e) for e in repeats)
+    return f"was repeated with {results}: {held} of {len(repeats)} repeats reached it"
 
 
 def _short(experiment: Experiment) -> str:
@@ -188,6 +206,7 @@ def _row(record: CampaignRecord, experiment: Experiment, is_best: bool) -> Row:
     prediction, amount = proposal.prediction, experiment.measured
     return Row(
         sample=experiment.sample,
+        proposal=proposal.id,
         recipe=experiment.recipe.sentence(),
         reason=proposal.reason,
         decisions=experiment.decisions,

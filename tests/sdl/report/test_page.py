@@ -78,7 +78,7 @@ def test_page_holds_every_experiment_with_reason_and_result(page: str) -> None:
     ):
         assert words in text, words
     for number in (1, 2, 3, 4):
-        assert f">S{number}" in page
+        assert f">S{number}<" in page
 
 
 def test_headline_names_result_goal_and_repeat(page: str) -> None:
