@@ -89,7 +89,7 @@ def _run_rows(
             laboratories.energy[b], laboratories.ln_q[b], laboratories.brake[b],
             laboratories.ln_k[b], laboratories.inverse_reference_k[b],
             laboratories.activation[b], laboratories.assay[b], laboratories.particle_um[b],
-            laboratories.mixing[b],
+            laboratories.mixing[b],  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
         for a in range(first[i], last[i]):
             steps += _act(
@@ -133,7 +133,7 @@ class BatchReactor:
             np.ascontiguousarray(np.stack([np.asarray(d[k]) for d in draws]))
             for k in range(len(Draw._fields))
         ]
-        self.laboratories = Laboratories(*fields, np.array(offsets, dtype=np.float64))
+        self.laboratories = Laboratories(*fields, offset_c=np.array(offsets, dtype=np.float64))
         solids = self.network.solid_names
         self.lot_solid = np.array([solids.index(lot.phase) for lot in lots], dtype=np.int64)
         self.lot_number = {lot.name: i for i, lot in enumerate(lots)}
