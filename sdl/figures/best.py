@@ -110,7 +110,8 @@ def best_so_far(
         "experiment, in order of completion (number)",
         f"measured {target} (wt%)",
     )
-    figure.update_xaxes(range=[0.5, max(len(attempts), len(band.median) if band else 1) + 0.5])
+    last = max(len(attempts), len(band.median) if band else 1)
+    figure.update_xaxes(range=[0.5, last + 0.5], dtick=1 if last <= 12 else None)
     figure.update_yaxes(range=[0, _TOP])
     figure.update_layout(updatemenus=[purity_zoom(goal, _TOP)])
     return figure
