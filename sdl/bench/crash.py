@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
+
 from sdl.bench.report import BenchReport, Gate, Row, commit, machine
 from sdl.campaign.opening import JOURNAL_NAME, WORLD_NAME, described, url_of
 from sdl.core.command import Effect
@@ -59,7 +61,7 @@ class Outcome:
     killed: bool
     identical: bool
     repeated: int
-    """Irreversible acts that the world carried out more than once."""
+    """Irreversible acts that the world carried out more than once, or that are missing."""
 
 
 def run(kills: int = 50, campaign: Path | None = None, *, workers: int = 2) -> BenchReport:
@@ -133,30 +135,16 @@ def _reference(file: Path, folder: Path) -> Reference:
 
 def _kill_and_resume(file: Path, folder: Path, index: int, reference: Reference) -> Outcome:
     rng = generator("bench-crash", index)
-    place, killed = "", False
-    for attempt in range(ATTEMPTS):
+    attempt, out, place, killed = 0, folder / "0", "", False
+    while not killed and attempt < ATTEMPTS:
         out = folder / str(attempt)
-        words = ["run", file, "--out", out, "--no-report"]
-        if index % 2 == 0:
-            place = PLACES[int(rng.integers(len(PLACES)))]
-            at = int(rng.integers(1, reference.counts[place] + 1))
-            process = _sdl(words, index + 1, f"{place}:{at}")
-            process.communicate(timeout=TIMEOUT_S)
-        else:
-            place = "outside"
-            process = _sdl(words, index + 1)
-            _kill_later(process, out, float(rng.uniform(0.0, 0.9)) * reference.wall_s)
-        killed = process.returncode == -signal.SIGKILL
-        if killed and (out / JOURNAL_NAME).exists():
-            break
+        attempt += 1
+        place, killed = _kill(file, out, index, rng, reference)
     _finish(["resume", out, "--no-report"], hash_seed=index + 1001)
     with Journal.open(url_of(out), owner=False) as journal:
         events = journal.events()
-    irreversible = {
-        e.read(Intended).command.id
-        for e in events
-        if e.kind is EventKind.INTENDED and e.read(Intended).command.effect is Effect.IRREVERSIBLE
-    }
+    intended = [e.read(Intended).command for e in events if e.kind is EventKind.INTENDED]
+    irreversible = {c.id for c in intended if c.effect is Effect.IRREVERSIBLE}
     times = Counter(act.label for act in audit(out / WORLD_NAME) if act.label in irreversible)
     return Outcome(
         place=place,
@@ -164,6 +152,24 @@ def _kill_and_resume(file: Path, folder: Path, index: int, reference: Reference)
         identical=projection_hash(events) == reference.projection,
         repeated=sum(n > 1 for n in times.values()) + len(irreversible - set(times)),
     )
+
+
+def _kill(
+    file: Path, out: Path, index: int, rng: np.random.Generator, reference: Reference
+) -> tuple[str, bool]:
+    """Starts a campaign and kills it; returns where, and whether it died with a journal."""
+    words = ["run", file, "--out", out, "--no-report"]
+    if index % 2 == 0:
+        place = PLACES[int(rng.integers(len(PLACES)))]
+        at = int(rng.integers(1, reference.counts[place] + 1))
+        process = _sdl(words, index + 1, f"{place}:{at}")
+        process.communicate(timeout=TIMEOUT_S)
+    else:
+        place = "outside"
+        process = _sdl(words, index + 1)
+        _kill_later(process, out, float(rng.uniform(0.0, 0.9)) * reference.wall_s)
+    died = process.returncode == -signal.SIGKILL
+    return place, died and (out / JOURNAL_NAME).exists()
 
 
 def _kill_later(process: subprocess.Popen[str], out: Path, delay_s: float) -> None:

@@ -131,7 +131,7 @@ def _compose(text: str) -> yaml.Node | None:
 def place_of(path: Path, *keys: str | int) -> str:
     """``file:line`` of a key of a file that was read before; ``file`` if it cannot be found."""
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        root = _compose(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return str(path)
     return f"{path}:{line_of(root, keys)}"
