@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -18,7 +20,7 @@ def truth(x: np.ndarray) -> np.ndarray:
     return np.sin(4.0 * x[:, 0]) + x[:, 1] ** 2 + 0.6 * (x[:, 3] > 0.5) * x[:, 2]
 
 
-def sample(n: int, seed: int, noise: float = 0.05) -> tuple[np.ndarray, ...]:
+def sample(n: int, seed: int, noise: float = 0.05) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     x = rng.random((n, 5))
     x[:, 3:] = (np.floor(x[:, 3:] * 2) + 0.5) / 2
@@ -57,7 +59,7 @@ def test_posterior_is_that_of_gpytorch() -> None:
 
     exact, points = Exact().eval(), sample(30, 2)[0]
     with torch.no_grad(), gpytorch.settings.fast_computations(False, False, False):
-        expected = exact(torch.as_tensor(points))
+        expected: Any = exact(torch.as_tensor(points))
     mean, sd = model.condition(x, y, noise).predict(points)
     np.testing.assert_allclose(mean, expected.mean.numpy(), atol=1e-7)
     np.testing.assert_allclose(sd**2, expected.variance.numpy(), atol=1e-7)
