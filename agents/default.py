@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sdl.core.errors import PolicyError
 from sdl.core.event import Event
+from sdl.core.extras import require_extra
 from sdl.core.proposal import ModelVersion, Proposal, Request, SampleView
 from sdl.core.protocols import BlobStore, Learner, Policy
 from sdl.core.recipe import Step, Stop
@@ -22,12 +23,15 @@ class DefaultPolicy:
     Args:
         task: The campaign's task; may be ``None`` where only pools are asked for.
         blobs: Where the journal keeps model files.
+        twin: Whether the twin's belief is the prior mean. Without it the policy is named
+            ``no_twin``: the same statistics knowing no chemistry, to show what the twin is worth.
     """
 
-    name = "default"
-
-    def __init__(self, task: Task | None, blobs: BlobStore | None = None) -> None:
-        self._task, self._blobs = task, blobs
+    def __init__(
+        self, task: Task | None, blobs: BlobStore | None = None, *, twin: bool = True
+    ) -> None:
+        self._task, self._blobs, self._twin = task, blobs, twin
+        self.name = "default" if twin else "no_twin"
         self._inner: Policy | None = None
         self._early: list[Event] = []
 
@@ -74,7 +78,13 @@ class DefaultPolicy:
                 "the policy default needs a pool, or a task with a recipe space",
                 do="give the campaign a task with the key `space`",
             )
+        purpose = f"the policy {self.name}"
+        require_extra("bayes", purpose, "torch", "gpytorch", "safetensors", "scipy")
         from agents.bayes import BayesPolicy
+
+        if not self._twin:
+            return BayesPolicy(self._task, self._blobs)
+        require_extra("twin", purpose, "numba")
         from agents.twin_prior import twin_of
 
         return BayesPolicy(self._task, self._blobs, twin=twin_of(self._task))
@@ -83,3 +93,8 @@ class DefaultPolicy:
 def make(task: Task | None, blobs: BlobStore | None) -> DefaultPolicy:
     """Factory for the registry."""
     return DefaultPolicy(task, blobs)
+
+
+def make_without_twin(task: Task | None, blobs: BlobStore | None) -> DefaultPolicy:
+    """Factory for the registry: the ablation ``no_twin``."""
+    return DefaultPolicy(task, blobs, twin=False)

@@ -13,6 +13,7 @@ _FACTORIES = {
     "random": ("agents.random_policy", "make"),
     "published": ("agents.published", "make"),
     "default": ("agents.default", "make"),
+    "no_twin": ("agents.default", "make_without_twin"),
 }
 """Module and function ``(task, blobs) -> Policy`` of each policy for any laboratory."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -27,8 +28,9 @@ for _library in ("bluesky", "ophyd"):
 class Engine:
     """A RunEngine without signal handlers, to be used from one thread at a time.
 
-    Ctrl-C is left to the caller: during a plan it surfaces as ``KeyboardInterrupt`` like anywhere
-    else, after the plan was stopped.
+    The first Ctrl-C during a plan waits for its end, which is less than a second away, and is then
+    given to the caller's handler; a second one aborts the plan. An exception out of nowhere in the
+    middle of a plan would leave the RunEngine neither running nor idle.
 
     Args:
         sink: Gets every document. One that fails never stops a plan; see ``sink_failures``.
@@ -41,6 +43,8 @@ class Engine:
         self._booked = threading.Lock()
         self._booked_for = ""
         self._sink = sink
+        self.interrupts = 0
+        """Ctrl-C pressed during the present plan."""
         self.sink_failures = 0
         """Documents the sink did not take."""
         if sink is not None:
@@ -88,14 +92,16 @@ class Engine:
             LabError: Somebody paused the RunEngine.
             KeyboardInterrupt: Ctrl-C was pressed during the plan.
         """
-        with self.booked(f"{command} at {device}"):
+        with self.booked(f"{command} at {device}"), self._patient():
             try:
                 result: Any = self._run_engine(plan)
                 return result.plan_result
             except SdlError:
                 raise
             except RunEngineInterrupted as err:
-                if self._run_engine.state == "paused":
+                if self.interrupts > 1:
+                    self._run_engine.abort("interrupted")
+                elif self._run_engine.state == "paused":
                     raise LabError(
                         f"the plan of {command} at {device} was paused",
                         do="`run_engine.resume()` or `run_engine.abort()`",
@@ -108,6 +114,27 @@ class Engine:
                 raise _failure(device, command, cause) from cause
             except (TimeoutError, OSError, ValueError, RuntimeError) as err:
                 raise _failure(device, command, err) from err
+
+    @contextmanager
+    def _patient(self) -> Iterator[None]:
+        """Holds Ctrl-C back until the plan has ended; the second one aborts the plan."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # Python delivers signals to the main thread only
+            return
+        self.interrupts = 0
+
+        def note(_number: int, _frame: object) -> None:
+            self.interrupts += 1
+            if self.interrupts == 2:
+                threading.Thread(target=self._run_engine.request_pause, daemon=True).start()
+
+        before = signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+        if self.interrupts and callable(before):
+            before(signal.SIGINT, None)
 
     def close(self) -> None:
         """Ends the RunEngine's thread; the engine cannot be used afterwards.

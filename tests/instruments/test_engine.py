@@ -84,34 +84,45 @@ def test_closing_leaves_no_thread_and_may_be_repeated() -> None:
     assert set(threading.enumerate()) <= before
 
 
-def test_no_signal_handler_is_installed(engine: Engine) -> None:
-    seen: list[Any] = []
-
+def test_the_signal_handler_is_given_back_after_each_plan(engine: Engine) -> None:
     def plan() -> Generator[Msg, Any, Any]:
-        seen.append(signal.getsignal(signal.SIGINT))
         yield from bps.null()
 
+    before = signal.getsignal(signal.SIGINT)
     engine.run(plan(), device="none", command="c1")
-    assert seen == [signal.getsignal(signal.SIGINT)]
+    assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_control_c_surfaces() -> None:
-    program = """
+@pytest.mark.parametrize("presses", [1, 2])
+def test_control_c_surfaces_after_the_plan_and_the_second_aborts_it(presses: int) -> None:
+    program = f"""
 import os, signal
 from bluesky import plan_stubs as bps
 from instruments.engine import Engine
 engine = Engine()
+ended = []
 def plan():
-    os.kill(os.getpid(), signal.SIGINT)
-    yield from bps.sleep(30)
+    for press in range({presses}):
+        os.kill(os.getpid(), signal.SIGINT)
+        while engine.interrupts <= press:
+            yield from bps.null()
+    if {presses} > 1:
+        yield from bps.sleep(300)
+    ended.append(True)
 try:
     engine.run(plan(), device="none", command="c1")
 except KeyboardInterrupt:
-    print("interrupted")
+    print("interrupted", len(ended))
+def more():
+    yield from bps.null()
+    return "usable"
+print(engine.run(more(), device="none", command="c2"))
 engine.close()
 """
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60
     )
-    assert done.stdout == "interrupted\n", done.stderr
+    lines = done.stdout.splitlines()
+    assert f"interrupted {2 - presses}" in lines, done.stderr
+    assert lines[-1] == "usable"
     assert done.returncode == 0
