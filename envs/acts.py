@@ -1,0 +1,244 @@
+"""What one decision does to one sample: matter, furnace time, prices, scans; compiled.
+
+The same kernel, program and accuracies as the virtual world's (``simulators``); only the scan is a
+Gaussian model of the estimate (``envs.noise``) instead of a pattern and its fit. Heating is planned
+here and carried out by ``envs.rows``, so that the solver is compiled into one place only.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from envs.chance import normal
+from envs.compiled import compiled
+from envs.tables import (
+    AGE,
+    ASKED_MG,
+    BALANCE_MG,
+    BONUS,
+    BONUS_BOUND,
+    BONUS_IMPURITY,
+    BONUS_PURITY,
+    BOUND_SIGMAS,
+    COOLING_C_PER_MIN,
+    DWELL,
+    FIRED,
+    FRESH,
+    FURNACE_H,
+    GAS,
+    GROUND,
+    HOT,
+    LOTS,
+    MILL_TIME,
+    MILLED_MIN,
+    MIXED,
+    PLACE,
+    PROGRAMS,
+    PURE,
+    PURITY,
+    RAMP,
+    RATIO,
+    SCANNED,
+    SCANS,
+    SHARE,
+    SOAK_C,
+    SPENT,
+    TEMPERATURE,
+    Desk,
+    Result,
+    State,
+)
+from simulators import kernel
+from simulators.network import Draw, FloatArray, IntArray, Net
+from simulators.program import ROOM_C
+
+AIR = 0
+SCAN_DRAWS = 32
+"""First of the draws of a step that belong to its scan; those before it are doses and balance."""
+
+
+@compiled
+def spend(desk: Desk, state: State, i: int, furnace_h: float, kwh: float, more: float) -> float:
+    """Books a price; returns it."""
+    price = desk.price.furnace_hour * furnace_h + desk.price.kwh * kwh + more
+    state.real[i, FURNACE_H] += furnace_h
+    state.real[i, SPENT] += price
+    return price
+
+
+@compiled
+def plan_cooling(
+    desk: Desk, state: State, i: int, offset_c: FloatArray, speed: float, closed: bool,
+    plan: FloatArray,
+) -> float:  # fmt: skip
+    """Cooling of a hot sample to room temperature, in its furnace or in air; returns the price.
+
+    Args:
+        desk: Constants.
+        state: Samples.
+        i: The row.
+        offset_c: (F,) true minus programmed temperature of the furnaces.
+        speed: degC/min.
+        closed: Whether it stays in the furnace.
+        plan: (2, 4) result: gas, K at the start, K at the end, s.
+    """
+    place = state.whole[i, PLACE]
+    shift = 273.15 + offset_c[desk.choice.furnace[place]]
+    soak_c = state.real[i, SOAK_C]
+    rise = soak_c - ROOM_C
+    plan[0, 0] = desk.choice.gas[place] if closed else AIR
+    plan[0, 1], plan[0, 2], plan[0, 3] = soak_c + shift, ROOM_C + shift, rise / speed * 60.0
+    state.whole[i, HOT] = 0
+    state.program[i, 0, 4] = speed
+    return spend(desk, state, i, rise / speed / 60.0, 0.0, 0.0) if closed else 0.0
+
+
+@compiled
+def weigh(net: Net, desk: Desk, state: State, i: int, key: np.uint64) -> None:
+    """Reads the balance."""
+    solids = net.law.size
+    mass = state.vector[i, state.vector.shape[1] - 1]
+    for p in range(solids):
+        mass += (state.vector[i, p] + state.vector[i, solids + p]) * net.molar_mass[p]
+    digit = desk.station.balance_digit_mg
+    mass += desk.station.balance_sd_mg * normal(key, LOTS)
+    state.real[i, BALANCE_MG] = math.floor(mass / digit + 0.5) * digit
+
+
+@compiled
+def mix(
+    net: Net, desk: Desk, state: State, i: int, draw: Draw, action: IntArray, key: np.uint64
+) -> float:
+    """Doses one lot per cation and mills; returns the price."""
+    choice, station, vector = desk.choice, desk.station, state.vector[i]
+    solids = net.law.size
+    price = desk.price.sample
+    for c in range(choice.lot.shape[0]):
+        option = action[LOTS + c]
+        lot = choice.lot[c, option]
+        asked = choice.dose_mg[action[RATIO], c, option]
+        z = max(-station.dosing_cut, min(station.dosing_cut, normal(key, c)))
+        fallen = asked * (1.0 + station.dosing_sd * z)
+        solid = desk.lot_solid[lot]
+        kernel.dispense(net, vector, solid, fallen, draw.assay[lot], draw.particle_um[lot])
+        state.real[i, ASKED_MG] += asked
+        price += desk.price.lot_mg[lot] * asked
+    for c in range(desk.cation.shape[0]):
+        for p in range(solids):
+            state.charged[i, c] += desk.cation[c, p] * (vector[p] + vector[solids + p])
+    state.whole[i, MIXED] = 1
+    return price + grind(net, desk, state, i, draw, action)
+
+
+@compiled
+def grind(net: Net, desk: Desk, state: State, i: int, draw: Draw, action: IntArray) -> float:
+    """Mills the cold sample; returns the price."""
+    minutes = desk.choice.mill_min[action[MILL_TIME]]
+    kernel.mill(net, state.vector[i], minutes, draw.mixing)
+    state.whole[i, GROUND] = 1
+    state.whole[i, FRESH] = 0
+    state.real[i, MILLED_MIN] += minutes
+    return desk.station.mixer_kw * minutes / 60.0 * desk.price.kwh
+
+
+@compiled
+def plan_anneal(
+    desk: Desk, state: State, i: int, offset_c: FloatArray, action: IntArray, plan: FloatArray
+) -> float:
+    """Ramp and soak of a cold sample, which then stays hot; returns the price.
+
+    Args:
+        desk: Constants.
+        state: Samples.
+        i: The row.
+        offset_c: (F,) true minus programmed temperature of the furnaces.
+        action: The heads.
+        plan: (2, 4) result: gas, K at the start, K at the end, s of ramp and soak.
+    """
+    choice, station = desk.choice, desk.station
+    top, dwell = choice.temperature_c[action[TEMPERATURE]], choice.dwell_h[action[DWELL]]
+    ramp, place = choice.ramp_c_per_min[action[RAMP]], action[GAS]
+    furnace = choice.furnace[place]
+    shift = 273.15 + offset_c[furnace]
+    rise = top - ROOM_C
+    ramp_h = rise / ramp / 60.0
+    plan[0, 0] = plan[1, 0] = choice.gas[place]
+    plan[0, 1], plan[0, 2], plan[0, 3] = ROOM_C + shift, top + shift, ramp_h * 3600.0
+    plan[1, 1], plan[1, 2], plan[1, 3] = top + shift, top + shift, dwell * 3600.0
+    for n in range(PROGRAMS - 1, 0, -1):
+        for k in range(state.program.shape[2]):
+            state.program[i, n, k] = state.program[i, n - 1, k]
+    program = state.program[i, 0]
+    program[0], program[1], program[2], program[3] = top, dwell, ramp, float(place)
+    program[4] = COOLING_C_PER_MIN
+    state.whole[i, HOT], state.whole[i, PLACE], state.real[i, SOAK_C] = 1, place, top
+    state.whole[i, FIRED] += 1
+    state.whole[i, GROUND] = state.whole[i, FRESH] = 0
+    soak_duty = station.soak_duty * rise / (station.furnace_limit_c[furnace] - ROOM_C)
+    kwh = station.furnace_kw[furnace] * (station.ramp_duty * ramp_h + soak_duty * dwell)
+    return spend(desk, state, i, ramp_h + dwell, kwh, 0.0)
+
+
+@compiled
+def variance(noise: FloatArray, fraction: float) -> float:
+    """Variance of an estimated weight fraction, as ``envs.noise.sigma`` squared."""
+    spread = fraction * noise[1] + fraction * (1.0 - fraction) * noise[2]
+    return noise[0] + max(0.0, spread)
+
+
+@compiled
+def scan(
+    net: Net, desk: Desk, state: State, i: int, long: int, key: np.uint64, truth: FloatArray
+) -> float:
+    """Estimates the phases of the cold sample in 2 (0) or 8 minutes (1); returns the price.
+
+    Args:
+        net: Static arrays.
+        desk: Constants.
+        state: Samples.
+        i: The row.
+        long: Which scan.
+        key: Of the noise.
+        truth: (S,) result: true weight fractions, inert matter left out.
+    """
+    mass = kernel.solid_masses(net, state.vector[i], truth)
+    estimate, noise = state.estimate[i], desk.shown.noise[long]
+    total = 0.0
+    for p in range(net.law.size):
+        truth[p] /= max(mass, 1e-12)
+    for p in range(net.used):
+        seen = truth[p] + math.sqrt(variance(noise[p], truth[p])) * normal(key, SCAN_DRAWS + p)
+        estimate[0, p] = max(0.0, seen)
+        total += estimate[0, p]
+    for p in range(net.used):
+        estimate[0, p] /= max(total, 1e-12)
+        estimate[1, p] = math.sqrt(variance(noise[p], estimate[0, p]))
+    minutes = 8 if long == 1 else 2
+    state.whole[i, SCANNED], state.whole[i, FRESH], state.whole[i, AGE] = minutes, 1, 0
+    state.whole[i, SCANS] += 1
+    kwh = desk.station.scanner_kw * minutes / 60.0
+    return spend(desk, state, i, 0.0, kwh, desk.price.scan_8 if long else desk.price.scan_2)
+
+
+@compiled
+def finish(
+    net: Net, desk: Desk, state: State, result: Result, i: int, key: np.uint64, truth: FloatArray
+) -> float:
+    """Scans the cold sample for 8 minutes and scores it; returns the reward."""
+    price = scan(net, desk, state, i, 1, key, truth)
+    target, solids = desk.target, net.law.size
+    made = state.vector[i, target] + state.vector[i, solids + target]
+    share = 1.0
+    for c in range(desk.cation.shape[0]):
+        share = min(share, desk.cation[c, target] * made / state.charged[i, c])
+    purity, impurity = truth[target], 0.0
+    for p in range(solids):
+        if p != target:
+            impurity = max(impurity, truth[p])
+    bound = state.estimate[i, 0, target] - BOUND_SIGMAS * state.estimate[i, 1, target]
+    pure = purity >= BONUS_PURITY and impurity <= BONUS_IMPURITY and bound >= BONUS_BOUND
+    result.scores[PURITY, i], result.scores[SHARE, i] = purity, share
+    result.flags[PURE, i] = pure
+    return share * purity * purity + (BONUS if pure else 0.0) - price

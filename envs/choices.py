@@ -1,0 +1,267 @@
+"""What the indices of an action mean, and steps and actions as inverses of one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from envs.tables import (
+    DWELL,
+    GAS,
+    HEADS,
+    LOTS,
+    MILL_TIME,
+    RAMP,
+    RATIO,
+    TEMPERATURE,
+    VERB,
+)
+from sdl.core.capabilities import Station, StationKind
+from sdl.core.errors import ConfigError, PolicyError
+from sdl.core.recipe import (
+    Anneal,
+    Characterise,
+    Cooling,
+    Dose,
+    Gas,
+    Mix,
+    Quench,
+    Regrind,
+    Step,
+    Stop,
+)
+from sdl.tasks.space import TaskSpace
+from sdl.tasks.task import Interval, Task
+from simulators.network import IntArray
+
+VERBS = ("mix", "anneal", "regrind", "scan_2", "scan_8", "stop")
+"""Verbs before the quenches, in the order of the kinds in ``envs.tables``."""
+RAMPS = (1.0, 2.0, 5.0, 10.0, 20.0)
+TEMPERATURE_STEP_C = 25.0
+DWELLS, RATIOS, MILL_TIMES = 12, 7, 5
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Options of every head of an action.
+
+    Args:
+        task: A task with a search space.
+        hottest_c: Highest temperature the chemical system has data for, degC.
+    """
+
+    task: Task
+    hottest_c: float
+
+    @cached_property
+    def space(self) -> TaskSpace:
+        """The task's recipes."""
+        return TaskSpace(self.task)
+
+    @cached_property
+    def furnaces(self) -> tuple[Station, ...]:
+        """For each gas, the furnace that is taken: the first that has it."""
+        found = self.task.laboratory.of_kind(StationKind.FURNACE)
+        return tuple(next(f for f in found if gas in (f.gases or (Gas.AIR,))) for gas in self.gases)
+
+    @cached_property
+    def gases(self) -> tuple[Gas, ...]:
+        """Gases of the space that some furnace has."""
+        furnaces = self.task.laboratory.of_kind(StationKind.FURNACE)
+        there = {gas for f in furnaces for gas in (f.gases or (Gas.AIR,))}
+        gases = tuple(gas for gas in self.space.ranges.gases if gas in there)
+        if not gases:
+            raise ConfigError(
+                f"no furnace of task {self.task.name} has a gas of its space",
+                got=", ".join(self.space.ranges.gases),
+                allowed=", ".join(sorted(there)),
+            )
+        return gases
+
+    @cached_property
+    def coolings(self) -> tuple[Cooling, ...]:
+        """Ways to quench."""
+        stations = self.task.laboratory.of_kind(StationKind.QUENCH)
+        able = {c for s in stations for c in s.coolings}
+        ranges = self.space.ranges
+        return tuple(c for c in ranges.coolings if c in able and c is not Cooling.FURNACE)
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """Names of the verbs."""
+        return (*VERBS, *(f"quench_{c.value}" for c in self.coolings))
+
+    @cached_property
+    def temperatures_c(self) -> tuple[float, ...]:
+        """Temperatures that every furnace taken allows, degC."""
+        limits = [f.max_temperature_c or self.hottest_c for f in self.furnaces]
+        low, high = self.space.ranges.temperature_c.low, self.space.ranges.temperature_c.high
+        high = min(high, self.hottest_c, *limits)
+        first = np.ceil(low / TEMPERATURE_STEP_C) * TEMPERATURE_STEP_C
+        return self._some("temperature", np.arange(first, high + 1e-9, TEMPERATURE_STEP_C), high)
+
+    @cached_property
+    def dwells_h(self) -> tuple[float, ...]:
+        """Soaks, h."""
+        limit = min(f.max_dwell_h or 500.0 for f in self.furnaces)
+        values = _spread(self.space.ranges.dwell_h, DWELLS, 1, logarithmic=True)
+        return self._some("dwell", values, limit)
+
+    @cached_property
+    def ramps_c_per_min(self) -> tuple[float, ...]:
+        """Heating rates, degC/min."""
+        limit = min(f.max_ramp_c_per_min or 20.0 for f in self.furnaces)
+        ranges = self.space.ranges.ramp_c_per_min
+        return self._some("ramp", [r for r in RAMPS if ranges.low <= r <= ranges.high], limit)
+
+    @cached_property
+    def ratios(self) -> tuple[float, ...]:
+        """Charged amount of the first cation over the stoichiometric one, by the labels."""
+        ranges = self.space.ranges.ratio
+        if not ranges.low < 1.0 < ranges.high:
+            return tuple(_spread(ranges, RATIOS, 3))
+        below = _spread(Interval(low=ranges.low, high=1.0), RATIOS // 2 + 1, 3)
+        above = _spread(Interval(low=1.0, high=ranges.high), RATIOS // 2 + 1, 3)
+        return (*below, *above[1:])
+
+    @cached_property
+    def mill_min(self) -> tuple[float, ...]:
+        """Milling times, min."""
+        limits = self.task.laboratory.of_kind(StationKind.MIXER)
+        limit = max((s.max_mill_min or 60.0 for s in limits), default=0.0)
+        values = _spread(self.space.ranges.mill_min, MILL_TIMES, 0, logarithmic=True)
+        return self._some("milling time", values, limit)
+
+    @property
+    def lots(self) -> tuple[tuple[str, ...], ...]:
+        """For each cation, the lots to choose one from."""
+        return self.space.ranges.cation_lots
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of the heads of an action."""
+        return (*HEADS, *(f"lot_{i}" for i in range(len(self.lots))))
+
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """Number of options of each head."""
+        values = (self.verbs, self.temperatures_c, self.dwells_h, self.ramps_c_per_min)
+        more = (self.gases, self.ratios, self.mill_min, *self.lots)
+        return tuple(len(options) for options in (*values, *more))
+
+    def doses(self, ratio: int, lots: Sequence[int]) -> tuple[Dose, ...]:
+        """What is weighed in for a ratio and one lot per cation, by their indices."""
+        point = np.full(self.space.dimension, 0.5)
+        point[0] = self.space.axes[0].unit(self.ratios[ratio])
+        for i, name in enumerate(self.space.names):
+            if name.startswith("lot_"):
+                cation = int(name.removeprefix("lot_"))
+                point[i] = (lots[cation] + 0.5) / len(self.lots[cation])
+        return self.space.decode(point).doses()
+
+    def steps(self, actions: Iterable[Sequence[int] | IntArray]) -> list[Step]:
+        """The steps that actions stand for; ``stop`` is a scan of 8 minutes and a stop."""
+        steps: list[Step] = []
+        for action in actions:
+            verb = self.verbs[int(action[VERB])]
+            mill = self.mill_min[int(action[MILL_TIME])]
+            if verb == "mix":
+                doses = self.doses(int(action[RATIO]), [int(n) for n in action[LOTS:]])
+                steps.append(Mix(doses=doses, mill_min=mill))
+            elif verb == "anneal":
+                steps.append(self._anneal(action))
+            elif verb == "regrind":
+                steps.append(Regrind(mill_min=mill))
+            elif verb in ("scan_2", "scan_8"):
+                steps.append(Characterise(scan_min=2.0 if verb == "scan_2" else 8.0))
+            elif verb == "stop":
+                steps += [Characterise(scan_min=8.0), Stop()]
+            else:
+                steps.append(Quench(cooling=Cooling(verb.removeprefix("quench_"))))
+        return steps
+
+    def actions(self, steps: Sequence[Step]) -> IntArray:
+        """The actions behind steps, shape ``(decisions, heads)``; the inverse of ``steps``.
+
+        Heads that mean nothing for a verb are 0.
+
+        Raises:
+            PolicyError: A step that no action stands for.
+        """
+        stops = len(steps) >= 2 and isinstance(steps[-1], Stop)
+        if stops and steps[-2] != Characterise(scan_min=8.0):
+            raise PolicyError("a stop comes after a scan of 8 minutes", got=steps[-2].kind)
+        rows = [self._action(step) for step in (steps[:-2] if stops else steps)]
+        if stops:
+            rows.append(self._row(VERBS.index("stop")))
+        return np.array(rows, dtype=np.int64).reshape(-1, len(self.counts))
+
+    def _anneal(self, action: Sequence[int] | IntArray) -> Anneal:
+        return Anneal(
+            temperature_c=self.temperatures_c[int(action[TEMPERATURE])],
+            dwell_h=self.dwells_h[int(action[DWELL])],
+            ramp_c_per_min=self.ramps_c_per_min[int(action[RAMP])],
+            gas=self.gases[int(action[GAS])],
+        )
+
+    def _row(self, verb: int, **heads: int) -> list[int]:
+        return [verb, *(heads.get(name, 0) for name in self.heads[1:])]
+
+    def _action(self, step: Step) -> list[int]:
+        try:
+            match step:
+                case Mix():
+                    return self._mix_row(step)
+                case Anneal():
+                    return self._row(
+                        VERBS.index("anneal"),
+                        temperature=self.temperatures_c.index(step.temperature_c),
+                        dwell=self.dwells_h.index(step.dwell_h),
+                        ramp=self.ramps_c_per_min.index(step.ramp_c_per_min),
+                        gas=self.gases.index(step.gas),
+                    )
+                case Regrind():
+                    return self._row(
+                        VERBS.index("regrind"), mill=self.mill_min.index(step.mill_min)
+                    )
+                case Characterise():
+                    return self._row(VERBS.index(f"scan_{step.scan_min:g}"))
+                case Quench():
+                    return self._row(self.verbs.index(f"quench_{step.cooling.value}"))
+                case _:
+                    raise ValueError(step.kind)
+        except (ValueError, StopIteration) as err:
+            raise PolicyError(
+                "no action of this environment stands for the step",
+                got=repr(step),
+                do="use the values of its grid (`choices`)",
+            ) from err
+
+    def _mix_row(self, step: Mix) -> list[int]:
+        lots = [group.index(dose.lot) for group, dose in zip(self.lots, step.doses, strict=True)]
+        ratio = next(r for r in range(len(self.ratios)) if self.doses(r, lots) == step.doses)
+        heads = {f"lot_{i}": n for i, n in enumerate(lots)}
+        mill = self.mill_min.index(step.mill_min)
+        return self._row(VERBS.index("mix"), ratio=ratio, mill=mill, **heads)
+
+    def _some(self, what: str, values: Iterable[float], limit: float) -> tuple[float, ...]:
+        kept = tuple(float(v) for v in values if v <= limit)
+        if not kept:
+            raise ConfigError(
+                f"the laboratory of task {self.task.name} allows no {what} of its space",
+                got=f"at most {limit:g}",
+                do="widen the space of the task or the limits of the stations",
+            )
+        return kept
+
+
+def _spread(
+    interval: Interval, count: int, digits: int, *, logarithmic: bool = False
+) -> list[float]:
+    """``count`` values over an interval, rounded inside it, ascending, without repeats."""
+    spaced = np.geomspace if logarithmic else np.linspace
+    values = {round(float(v), digits) for v in spaced(interval.low, interval.high, count)}
+    return sorted(v for v in values if interval.low <= v <= interval.high)

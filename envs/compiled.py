@@ -1,0 +1,48 @@
+"""Compiled functions of the environment, cached on disk like those of the simulators.
+
+The folder of the cache carries a digest of the sources here and of the simulators' sources (theirs
+is part of its path), so that no compiled function outlives a change in a function that it calls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numba
+
+from simulators.compiled import cache_folder
+
+F = TypeVar("F", bound=Callable[..., object])
+
+SOURCES = ("acts.py", "chance.py", "compiled.py", "hidden.py", "rows.py", "tables.py", "views.py")
+"""Files of this folder with compiled functions or the types of their arguments."""
+
+
+def _folder() -> str:
+    digest = hashlib.sha256()
+    for name in SOURCES:
+        digest.update((Path(__file__).parent / name).read_bytes())
+    return str(cache_folder() / f"envs-{digest.hexdigest()[:16]}")
+
+
+_FOLDER = _folder()
+
+
+def compiled(function: F) -> F:
+    """Compiles a scalar function: float64 without reordering, no lock held, cached on disk.
+
+    Without numba's reference counts: the functions make no arrays, only views of what they are
+    given, and counting them took more than half of the time of a decision. So no allocation in
+    compiled code here, which an assignment of one slice to another would also need.
+    """
+    config = numba.config
+    before = config.CACHE_DIR  # pyright: ignore[reportAttributeAccessIssue]
+    config.CACHE_DIR = _FOLDER  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        options = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+        return numba.njit(fastmath=False, **options)(function)
+    finally:
+        config.CACHE_DIR = before  # pyright: ignore[reportAttributeAccessIssue]
