@@ -135,7 +135,7 @@ def mix(
 @compiled
 def grind(net: Net, desk: Desk, state: State, i: int, draw: Draw, action: IntArray) -> float:
     """Mills the cold sample; returns the price."""
-    minutes = desk.choice.mill_min[action[MILL_TIME]]
+    minutes = float(desk.choice.mill_min[action[MILL_TIME]])
     kernel.mill(net, state.vector[i], minutes, draw.mixing)
     state.whole[i, GROUND] = 1
     state.whole[i, FRESH] = 0
@@ -158,8 +158,9 @@ def plan_anneal(
         plan: (2, 4) result: gas, K at the start, K at the end, s of ramp and soak.
     """
     choice, station = desk.choice, desk.station
-    top, dwell = choice.temperature_c[action[TEMPERATURE]], choice.dwell_h[action[DWELL]]
-    ramp, place = choice.ramp_c_per_min[action[RAMP]], action[GAS]
+    top = float(choice.temperature_c[action[TEMPERATURE]])
+    dwell = float(choice.dwell_h[action[DWELL]])
+    ramp, place = float(choice.ramp_c_per_min[action[RAMP]]), int(action[GAS])
     furnace = choice.furnace[place]
     shift = 273.15 + offset_c[furnace]
     rise = top - ROOM_C
@@ -176,8 +177,8 @@ def plan_anneal(
     state.whole[i, HOT], state.whole[i, PLACE], state.real[i, SOAK_C] = 1, place, top
     state.whole[i, FIRED] += 1
     state.whole[i, GROUND] = state.whole[i, FRESH] = 0
-    soak_duty = station.soak_duty * rise / (station.furnace_limit_c[furnace] - ROOM_C)
-    kwh = station.furnace_kw[furnace] * (station.ramp_duty * ramp_h + soak_duty * dwell)
+    soak_duty = station.soak_duty * rise / (float(station.furnace_limit_c[furnace]) - ROOM_C)
+    kwh = float(station.furnace_kw[furnace]) * (station.ramp_duty * ramp_h + soak_duty * dwell)
     return spend(desk, state, i, ramp_h + dwell, kwh, 0.0)
 
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numba
 
 from simulators.compiled import cache_folder
-
-F = TypeVar("F", bound=Callable[..., object])
 
 SOURCES = ("acts.py", "chance.py", "compiled.py", "hidden.py", "rows.py", "tables.py", "views.py")
 """Files of this folder with compiled functions or the types of their arguments."""
@@ -31,18 +29,18 @@ def _folder() -> str:
 _FOLDER = _folder()
 
 
-def compiled(function: F) -> F:
+def compiled(function: Callable[..., object]) -> Any:
     """Compiles a scalar function: float64 without reordering, no lock held, cached on disk.
 
     Without numba's reference counts: the functions make no arrays, only views of what they are
     given, and counting them took more than half of the time of a decision. So no allocation in
     compiled code here, which an assignment of one slice to another would also need.
     """
-    config = numba.config
-    before = config.CACHE_DIR  # pyright: ignore[reportAttributeAccessIssue]
-    config.CACHE_DIR = _FOLDER  # pyright: ignore[reportAttributeAccessIssue]
+    config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
+    before = config.CACHE_DIR
+    config.CACHE_DIR = _FOLDER
     try:
-        options = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
-        return numba.njit(fastmath=False, **options)(function)
+        options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+        return numba.njit(cache=True, fastmath=False, **options)(function)
     finally:
-        config.CACHE_DIR = before  # pyright: ignore[reportAttributeAccessIssue]
+        config.CACHE_DIR = before

@@ -116,7 +116,8 @@ class Problem:
             np.ascontiguousarray(np.repeat(np.asarray(a)[None], rows, axis=0))
             for a in self.rules.nominal
         ]
-        return Laboratories(*fields, np.zeros((rows, len(self.furnace_names))))
+        offset_c = np.zeros((rows, len(self.furnace_names)))
+        return Laboratories(**dict(zip(Draw._fields, fields, strict=True)), offset_c=offset_c)
 
     def state(self, rows: int) -> State:
         """Arrays for ``rows`` environments, before the first episode."""
@@ -197,7 +198,8 @@ class Problem:
             np.ascontiguousarray(np.stack([np.asarray(d[k]) for d in draws]))
             for k in range(len(Draw._fields))
         ]
-        return Laboratories(*fields, np.array(offsets, dtype=np.float64))
+        offset_c = np.array(offsets, dtype=np.float64)
+        return Laboratories(**dict(zip(Draw._fields, fields, strict=True)), offset_c=offset_c)
 
     def _station(self, model: StationModel) -> Station:
         laboratory = self.task.laboratory
@@ -244,7 +246,7 @@ class Problem:
         rise = max(choices.temperatures_c) - ROOM_C
         slowest = 1.0 / min(choices.ramps_c_per_min) + 1.0 / COOLING_C_PER_MIN[Cooling.FURNACE]
         return Choice(
-            count=np.array(choices.counts, dtype=np.int64),
+            options=np.array(choices.counts, dtype=np.int64),
             kind=np.array(kinds, dtype=np.int64),
             cooling_c_per_min=np.array([0.0] * QUENCH + speeds),
             temperature_c=np.array(choices.temperatures_c),

@@ -104,10 +104,12 @@ def begin(
         return NOTHING
     if not good and not stops:
         return NOTHING
-    kind = STOP if stops else choice.kind[action[VERB]]
-    record(state, i, kind, STOP if stops else action[VERB], action)
+    kind = STOP if stops else int(choice.kind[action[VERB]])
+    record(state, i, kind, STOP if stops else int(action[VERB]), action)
     if whole[HOT] == 1:
-        speed = choice.cooling_c_per_min[action[VERB]] if kind >= QUENCH else COOLING_C_PER_MIN
+        speed = COOLING_C_PER_MIN
+        if kind >= QUENCH:
+            speed = float(choice.cooling_c_per_min[action[VERB]])
         result.scores[REWARD, i] -= plan_cooling(
             desk, state, i, offset_c, speed, kind < QUENCH, plan
         )

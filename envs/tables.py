@@ -68,7 +68,7 @@ class Price(NamedTuple):
 class Choice(NamedTuple):
     """What an action's indices mean; C cations of at most O lots, V verbs, G gases."""
 
-    count: IntArray  # (heads,) options of each head
+    options: IntArray  # (heads,) options of each head
     kind: IntArray  # (V,) kind of decision of each verb
     cooling_c_per_min: FloatArray  # (V,) of the quenches
     temperature_c: FloatArray

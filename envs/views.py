@@ -76,15 +76,16 @@ def allowed(choice: Choice, state: State, i: int, kind: int) -> bool:
 @compiled
 def permitted(choice: Choice, state: State, i: int, action: IntArray) -> bool:
     """Whether the mask allows an action and all its indices exist."""
-    for h in range(choice.count.size):
-        if action[h] < 0 or action[h] >= choice.count[h]:
+    for h in range(choice.options.size):
+        if action[h] < 0 or action[h] >= choice.options[h]:
             return False
-    kind = choice.kind[action[VERB]]
+    kind = int(choice.kind[action[VERB]])
     if not allowed(choice, state, i, kind):
         return False
     if kind != ANNEAL:
         return True
-    return choice.dwell_h[action[DWELL]] + choice.overhead_h <= hours_left(choice, state, i)
+    hours = float(choice.dwell_h[action[DWELL]]) + choice.overhead_h
+    return hours <= hours_left(choice, state, i)
 
 
 @compiled
@@ -94,7 +95,7 @@ def write_mask(choice: Choice, state: State, i: int, mask: BoolArray) -> None:
         mask[n] = True
     for v in range(choice.kind.size):
         mask[v] = allowed(choice, state, i, choice.kind[v])
-    at = choice.count[VERB] + choice.count[TEMPERATURE]
+    at = choice.options[VERB] + choice.options[TEMPERATURE]
     left = hours_left(choice, state, i)
     for n in range(1, choice.dwell_h.size):
         mask[at + n] = choice.dwell_h[n] + choice.overhead_h <= left

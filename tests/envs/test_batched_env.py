@@ -15,6 +15,8 @@ from simulators.batch import purities
 from simulators.laboratory import draw_laboratory, laboratory_key
 from simulators.stations import StationModel
 
+pytestmark = pytest.mark.timeout(600)  # the first run compiles
+
 TASK = load_task("batio3-coarse")
 
 
@@ -120,7 +122,7 @@ def test_masks_allow_only_what_safety_allows_and_steps_are_inverse_to_actions():
             taken[row].append(action)
         _, _, terminated, _, info = batch.step(actions)
         assert not info["vetoed"].any()
-        for row in np.flatnonzero(terminated):
+        for row in np.flatnonzero(terminated).tolist():
             steps = batch.executed_steps(row, finished=True)
             assert check_recipe(Recipe(steps=tuple(steps)), TASK.laboratory) == ()
             assert isinstance(steps[0], Mix)
@@ -177,7 +179,7 @@ def test_matter_is_that_of_the_reactor_for_the_executed_steps():
         number = batch.laboratory_numbers.copy()
         actions = draw.actions(batch.action_masks(), batch.decisions)
         _, _, terminated, _, info = batch.step(actions)
-        for row in np.flatnonzero(terminated):
+        for row in np.flatnonzero(terminated).tolist():
             recipe = Recipe(steps=tuple(batch.executed_steps(row, finished=True)))
             truth = purities(system, [recipe], [labs[number[row]]], shelf, "BaTiO3", threads=1)
             assert info["purity"][row] == pytest.approx(truth[0, 0], abs=1e-9)

@@ -13,6 +13,8 @@ import envs
 from envs.batched import BatchedSynthesis
 from envs.synthesis import SynthesisEnv
 
+pytestmark = pytest.mark.timeout(600)  # the first run compiles
+
 
 def episode(env, seed, steps=12):
     observation, info = env.reset(seed=seed)
@@ -63,7 +65,7 @@ def test_single_environment_is_the_batch_with_one_row():
 def test_environment_is_pickled_in_the_middle_of_an_episode():
     env = SynthesisEnv(render_mode="ansi")
     env.reset(seed=3)
-    mix = np.zeros(len(env.action_space.nvec), dtype=np.int64)
+    mix = np.zeros(len(env.batch.nvec), dtype=np.int64)
     env.step(mix)
     copy = pickle.loads(pickle.dumps(env))
     anneal = mix.copy()
@@ -78,7 +80,7 @@ def test_environment_is_pickled_in_the_middle_of_an_episode():
 def test_end_shows_the_truth_and_keeps_the_steps_until_the_reset():
     env = SynthesisEnv()
     env.reset(seed=1)
-    action = np.zeros(len(env.action_space.nvec), dtype=np.int64)
+    action = np.zeros(len(env.batch.nvec), dtype=np.int64)
     env.step(action)
     action[0] = 5
     _, _, terminated, truncated, info = env.step(action)

@@ -1,10 +1,13 @@
 """The bench of the environments in miniature."""
 
 import numpy as np
+import pytest
 
 from envs.batched import BatchedSynthesis
 from sdl.bench import env
 from sdl.bench.registry import run_bench
+
+pytestmark = pytest.mark.timeout(600)  # the first run compiles
 
 
 def test_report_has_the_fixed_rows_and_gates(monkeypatch):
