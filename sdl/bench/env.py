@@ -9,6 +9,7 @@ the sixth decision. They are drawn between the timed pieces: drawing them is the
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ class Piece:
     anneals: int
     substeps: int
     seconds: float
+    cpu_s: float
+    """Processor time of all threads: other programs on the machine hardly change it."""
 
 
 class MaskedUniform:
@@ -97,6 +100,7 @@ def run(quick: bool = False) -> BenchReport:
     from envs.synthesis import SynthesisEnv
 
     repeats = 3 if quick else 9
+    load = os.getloadavg()[0]  # a busy machine shows here, and in the spread of the rates
     begun = time.perf_counter()
     env = SynthesisEnv(TASK)
     _pieces(env.batch, _single(env), 1, WARM_UP)  # every kind of decision is compiled or loaded
@@ -113,7 +117,10 @@ def run(quick: bool = False) -> BenchReport:
         _share("batched.anneal_share", many),
         _rate("batched.anneals", many, "anneals"),
         _rate("batched.substeps", many, "substeps"),
+        _cpu("single.cpu", one),
+        _cpu("batched.cpu", many),
         Row(name="compile_s", value=compile_s, unit="s"),
+        Row(name="machine.load", value=load, unit="processes in the minute before"),
     )
     return BenchReport(
         bench="env",
@@ -143,21 +150,27 @@ def _pieces(
     policy = MaskedUniform(batch.nvec, choices.verbs, len(choices.gases), repeats * steps)
     pieces = []
     for _ in range(repeats):
-        anneals, substeps, seconds = batch.anneals, batch.substeps, 0.0
+        anneals, substeps, seconds, cpu_s = batch.anneals, batch.substeps, 0.0, 0.0
         for _ in range(steps):
             actions = policy.actions(batch.action_masks(), batch.decisions)
-            begun = time.perf_counter()
+            begun, cpu_begun = time.perf_counter(), time.process_time()
             step(actions)
             seconds += time.perf_counter() - begun
+            cpu_s += time.process_time() - cpu_begun
         decisions = steps * batch.rows
         done = batch.anneals - anneals, batch.substeps - substeps
-        pieces.append(Piece(decisions, *done, seconds))
+        pieces.append(Piece(decisions, *done, seconds, cpu_s))
     return pieces
 
 
 def _rate(name: str, pieces: list[Piece], what: str) -> Row:
     values = [getattr(piece, what) / piece.seconds for piece in pieces]
     return median_row(name, values, f"{what}/s")
+
+
+def _cpu(name: str, pieces: list[Piece]) -> Row:
+    values = [1e6 * piece.cpu_s / piece.decisions for piece in pieces]
+    return median_row(name, values, "us of processor time per decision")
 
 
 def _share(name: str, pieces: list[Piece]) -> Row:

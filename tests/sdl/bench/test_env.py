@@ -16,6 +16,9 @@ def test_report_has_the_fixed_rows_and_gates(monkeypatch):
     assert {row.name for row in report.rows} == {
         "single.steps", "batched.steps", "single.anneal_share", "batched.anneal_share",
         "batched.anneals", "batched.substeps", "compile_s",
+        "single.cpu",
+        "batched.cpu",
+        "machine.load",
     }  # fmt: skip
     assert [gate.id for gate in report.gates] == ["env.batched", "env.single", "env.anneal_share"]
     assert report.row("batched.anneal_share").value > 0.3
