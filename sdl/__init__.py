@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sdl.api import resume_campaign, start_campaign
+    from sdl.campaign.loop import Campaign
     from sdl.core.capabilities import Capabilities
     from sdl.core.errors import SdlError
     from sdl.core.event import Event
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Campaign",
     "Capabilities",
     "Event",
     "Lab",
@@ -38,9 +41,12 @@ __all__ = [
     "Task",
     "__version__",
     "load_task",
+    "resume_campaign",
+    "start_campaign",
 ]
 
 _HOME = {
+    "Campaign": "sdl.campaign.loop",
     "Capabilities": "sdl.core.capabilities",
     "Event": "sdl.core.event",
     "Lab": "sdl.core.protocols",
@@ -56,6 +62,8 @@ _HOME = {
     "Target": "sdl.core.material",
     "Task": "sdl.tasks.task",
     "load_task": "sdl.tasks.task",
+    "resume_campaign": "sdl.api",
+    "start_campaign": "sdl.api",
 }
 
 

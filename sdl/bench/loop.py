@@ -86,8 +86,7 @@ def score(policy: str, laboratory: int, lab: str, experiments: int) -> Score:
         campaign.run()
         return _score(campaign)
     finally:
-        campaign.lab.close()
-        campaign.journal.close()
+        campaign.close()
 
 
 def _score(campaign: Campaign) -> Score:

@@ -150,8 +150,7 @@ def _ours(config: CampaignConfig, task: Task, folder: Path) -> tuple[_Tape, floa
         total_s = time.perf_counter() - began
     finally:
         sdl.campaign.loop.observe = original
-        lab.close()
-        campaign.journal.close()
+        campaign.close()
     loop_s = total_s - world.seconds - policy.seconds - analysis.seconds
     return tape, loop_s, analysis.seconds, len(campaign.state.finished)
 

@@ -112,6 +112,11 @@ class Campaign:
                 yield entry.event
             seen = len(self.state.finished)
 
+    def close(self) -> None:
+        """Lets go of the laboratory and of the journal; the campaign can be resumed."""
+        self.lab.close()
+        self.journal.close()
+
     def step(self) -> bool:
         """Carries out the one next action; False when only a person can help."""
         return (

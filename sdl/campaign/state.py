@@ -242,6 +242,11 @@ class CampaignState:
         )
         self.finished[sample.id] = FinishedSample(finished, result, event.time_s)
 
+    def best(self) -> FinishedSample | None:
+        """The finished sample of the highest measured purity."""
+        measured = [f for f in self.finished.values() if f.event.purity is not None]
+        return max(measured, key=lambda f: f.event.purity or 0.0, default=None)
+
     def policy_results(self) -> tuple[Result, ...]:
         """Finished experiments in the order of their ends."""
         return tuple(f.result for f in self.finished.values())

@@ -67,7 +67,7 @@ def resume_campaign(
     try:
         _decide(campaign, approve, reject, by)
     except ConfigError:
-        _close(campaign)
+        campaign.close()
         raise
     return _work(campaign, url, with_report=with_report)
 
@@ -127,16 +127,11 @@ def _work(campaign: Campaign, url: str, *, with_report: bool) -> int:
             standing = campaign.run(pause=lambda: asked[0], watch=watch)
         closing = _closing_words(campaign, standing, folder)
     finally:
-        _close(campaign)
+        campaign.close()
     sys.stdout.write(closing + "\n")
     if with_report and standing is Standing.STOPPED and folder is not None:
         sys.stdout.write(f"report: {write_report(folder, None)}\n")
     return EXIT_CODES[standing]
-
-
-def _close(campaign: Campaign) -> None:
-    campaign.lab.close()
-    campaign.journal.close()
 
 
 def _closing_words(campaign: Campaign, standing: Standing, folder: Path | None) -> str:
@@ -161,10 +156,9 @@ def _closing_words(campaign: Campaign, standing: Standing, folder: Path | None) 
 
 def best_of(state: CampaignState) -> dict[str, Any] | None:
     """The finished sample of the highest measured purity."""
-    measured = [f for f in state.finished.values() if f.event.purity is not None]
-    if not measured:
+    best = state.best()
+    if best is None:
         return None
-    best = max(measured, key=lambda f: f.event.purity or 0.0)
     return {
         "sample": best.event.sample,
         "purity": best.event.purity,
