@@ -18,7 +18,7 @@ import numba
 
 SOURCES = tuple(
     f"{name}.py"
-    for name in ("batch", "compiled", "conditions", "kernel", "laws", "network", "powder")
+    for name in ("batch", "compiled", "conditions", "kernel", "laws", "network", "powder", "steps")
 )
 """Files of this folder with compiled functions or the types of their arguments."""
 
@@ -40,10 +40,24 @@ _FOLDER = str(cache_folder())
 
 def compiled(function: Callable[..., object]) -> Any:
     """Compiles a scalar function: float64 without reordering, no lock held, cached on disk."""
+    return _compile(function)
+
+
+def borrowing(function: Callable[..., object]) -> Any:
+    """``compiled`` for hot functions that make no arrays: those they get are not counted.
+
+    Counting references at every look into a tuple of arrays costs ten times the arithmetic.
+    """
+    return _compile(function, _nrt=False)
+
+
+def _compile(function: Callable[..., object], **options: Any) -> Any:
     config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
     before = config.CACHE_DIR
     config.CACHE_DIR = _FOLDER
     try:
-        return numba.njit(cache=True, fastmath=False, nogil=True, error_model="numpy")(function)
+        return numba.njit(cache=True, fastmath=False, nogil=True, error_model="numpy", **options)(
+            function
+        )
     finally:
         config.CACHE_DIR = before

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sdl.chemistry.system import ChemicalSystem, Law, Reaction
 from sdl.core.recipe import Gas
+from simulators.laws import tabulate
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -24,6 +25,9 @@ LAW_NUMBERS = {
 }
 SIZE_POWER = {0: 2.0, 1: 2.0, 2: 2.0, 3: 1.0}
 """How the rate constant falls with grain size: layers as 1/d^2, moving surfaces as 1/d."""
+
+TABLE_NODES = 256
+"""Nodes of the tables of the laws."""
 
 GASES = tuple(Gas)
 GAS_NUMBER = {gas: index for index, gas in enumerate(GASES)}
@@ -48,7 +52,8 @@ class Net(NamedTuple):
     partner_resistance: FloatArray  # (R,)
     law: IntArray  # (S,) law of the solid as a core, -1 if never a core
     ratio: FloatArray  # (S,) volume of layer per volume of core
-    exact: IntArray  # (S,) 1 where no reaction makes the core: its law is integrated in closed form
+    closed: IntArray  # (S,) 1 for a core that is no partner: its law is advanced in closed form
+    table: FloatArray  # (S, nodes + 1, 2) ``laws.tabulate`` of those
     grows_on: IntArray  # (S,) solid whose grain size a new phase takes, or -1
     molar_mass: FloatArray  # (S,) g/mol
     energy_start_k: float
@@ -171,7 +176,6 @@ def _net(system: ChemicalSystem, solids: Sequence[str], vapours: Sequence[str]) 
         own = system.phase(core.phase).molar_volume_cm3_per_mol
         if layer is not None and own is not None:  # the system has checked that they are there
             ratio[place[core.phase]] = layer / own
-    made = {n for r in system.reactions for n, v in r.equation.items() if v > 0}
     partner, product = np.full(count, -1, np.int64), np.full((count, 2), -1, np.int64)
     partner_number, product_number = np.zeros(count), np.zeros((count, 2))
     core_index, core_number = np.zeros(count, np.int64), np.zeros(count)
@@ -189,6 +193,10 @@ def _net(system: ChemicalSystem, solids: Sequence[str], vapours: Sequence[str]) 
                 formed += 1
     powder = system.powder
     reactions = system.reactions
+    closed = np.array([int(law[p] >= 0 and p not in partner) for p in range(len(solids))], np.int64)
+    table = np.zeros((len(solids), TABLE_NODES + 1, 2))
+    for p in np.flatnonzero(closed):
+        tabulate(law[p], ratio[p], system.interface, table[p])
     reacting = {n for r in system.reactions for n in r.equation}
     return Net(
         used=sum(name in reacting for name in solids),
@@ -204,7 +212,8 @@ def _net(system: ChemicalSystem, solids: Sequence[str], vapours: Sequence[str]) 
         partner_resistance=np.array([r.partner_resistance for r in reactions]),
         law=law,
         ratio=ratio,
-        exact=np.array([int(name not in made) for name in solids], dtype=np.int64),
+        closed=closed,
+        table=table,
         grows_on=np.array(
             [place.get(system.phase(n).grows_on or "", -1) for n in solids], dtype=np.int64
         ),

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 from sdl.core.recipe import Anneal, Cooling, Gas, Quench, Recipe, Step
 from simulators.reactor import Segment
+from simulators.stations import FURNACE_COOLING_C_PER_MIN, QUENCH_C_PER_MIN, ROOM_C
 
-ROOM_C = 25.0
+__all__ = ["COOLING_C_PER_MIN", "ROOM_C", "cooling_gas", "program", "with_cooling"]
+
 COOLING_C_PER_MIN: dict[Cooling, float] = {
-    Cooling.FURNACE: 2.0,
-    Cooling.AIR: 100.0,
-    Cooling.LIQUID: 1000.0,
+    Cooling.FURNACE: FURNACE_COOLING_C_PER_MIN,
+    Cooling.AIR: QUENCH_C_PER_MIN[Cooling.AIR.value],
+    Cooling.LIQUID: QUENCH_C_PER_MIN[Cooling.LIQUID.value],
 }
 
 

@@ -8,7 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
 from sdl.chemistry.thermo import CrossingTable, GibbsTable, Source, reaction_kj_per_mol
 from sdl.core.errors import ChemistryError, ConfigError
@@ -201,73 +202,101 @@ class ChemicalSystem(Frozen):
             raise ValueError("a phase stands twice in `phases`; allowed: each name once")
         _check_phases(self)
         _check_cores(self)
-        for reaction in self.reactions:
-            _check_reaction(self, reaction)
+        for i in range(len(self.reactions)):
+            _check_reaction(self, i)
         _check_sources(self)
         return self
 
 
-def _check_phases(system: ChemicalSystem) -> None:
+def _wrong(message: str, given: object, *place: str | int) -> ValidationError:
+    """An error at one place of the file, so that the loader names its line."""
+    details = InitErrorDetails(
+        type="value_error", loc=place, input=given, ctx={"error": ValueError(message)}
+    )
+    return ValidationError.from_exception_data("ChemicalSystem", [details])
+
+
+def _known(system: ChemicalSystem, name: str, *place: str | int) -> Phase:
+    """A phase that the file names at ``place``."""
     for phase in system.phases:
-        strange = set(phase.composition) - set(system.elements)
+        if phase.name == name:
+            return phase
+    names = ", ".join(p.name for p in system.phases)
+    raise _wrong(f"there is no such phase; allowed: {names}", name, *place)
+
+
+def _check_phases(system: ChemicalSystem) -> None:
+    for i, phase in enumerate(system.phases):
+        at = ("phases", i)
+        strange = sorted(set(phase.composition) - set(system.elements))
         if strange:
-            raise ValueError(f"{phase.name} holds {sorted(strange)}; allowed: {system.elements}")
+            allowed = ", ".join(system.elements)
+            raise _wrong(f"unknown element; allowed: {allowed}", strange, *at, "composition")
         mass = sum(ATOMIC_MASS[e] * n for e, n in phase.composition.items())
-        if abs(mass - phase.molar_mass_g_per_mol) > 2e-4 * mass:
-            raise ValueError(
-                f"{phase.name} weighs {phase.molar_mass_g_per_mol} g/mol in the file and "
-                f"{mass:.3f} by its composition; allowed: within 0.02 %"
-            )
+        given = phase.molar_mass_g_per_mol
+        if abs(mass - given) > 2e-4 * mass:
+            message = f"{phase.name} weighs {mass:.3f} g/mol by its composition"
+            raise _wrong(f"{message}; allowed: within 0.02 %", given, *at, "molar_mass_g_per_mol")
         if phase.state == "solid" and phase.molar_volume_cm3_per_mol is None:
-            raise ValueError(f"the solid {phase.name} has no molar volume; allowed: > 0 cm3/mol")
+            message = f"the solid {phase.name} has no molar volume; allowed: > 0 cm3/mol"
+            raise _wrong(message, None, *at)
         if phase.grows_on is not None:
-            system.phase(phase.grows_on)
+            _known(system, phase.grows_on, *at, "grows_on")
 
 
 def _check_cores(system: ChemicalSystem) -> None:
     phases = [core.phase for core in system.cores]
-    if len(set(phases)) != len(phases):
-        raise ValueError("a core stands twice in `cores`; allowed: one law for each phase")
-    for core in system.cores:
-        for name in (core.phase, core.layer):
-            if system.phase(name).state != "solid":
-                raise ValueError(f"the core or layer {name} is a gas; allowed: solids")
+    for i, core in enumerate(system.cores):
+        if core.phase in phases[:i]:
+            message = "a core stands twice; allowed: one law for each phase"
+            raise _wrong(message, core.phase, "cores", i, "phase")
+        for key, name in (("phase", core.phase), ("layer", core.layer)):
+            if _known(system, name, "cores", i, key).state != "solid":
+                raise _wrong("this is a gas; allowed: solids", name, "cores", i, key)
 
 
-def _check_reaction(system: ChemicalSystem, reaction: Reaction) -> None:
-    where = f"reaction {reaction.name}"
+def _check_reaction(system: ChemicalSystem, i: int) -> None:
+    reaction = system.reactions[i]
+    at, equation = ("reactions", i), reaction.equation
+    found = {name: _known(system, name, *at, "equation") for name in equation}
     for element in system.elements:
-        terms = [
-            number * system.phase(name).composition.get(element, 0.0)
-            for name, number in reaction.equation.items()
-        ]
+        terms = [n * found[name].composition.get(element, 0.0) for name, n in equation.items()]
         if abs(sum(terms)) > 1e-12 * max(1.0, max(abs(t) for t in terms)):
-            raise ValueError(f"{where} does not balance {element}: {sum(terms):+g} atoms")
-    if reaction.core not in {core.phase for core in system.cores}:
-        raise ValueError(f"{where} eats {reaction.core}, which has no entry in `cores`")
-    if reaction.equation.get(reaction.core, 0.0) >= 0:
-        raise ValueError(f"{where} does not consume its core {reaction.core}")
-    solids = {p.name for p in system.solids}
-    eaten = [n for n, v in reaction.equation.items() if v < 0 and n in solids]
+            message = f"{reaction.name} does not balance {element}: {sum(terms):+g}; allowed: 0"
+            raise _wrong(message, equation, *at, "equation")
+    cores = [core.phase for core in system.cores]
+    if reaction.core not in cores:
+        message = f"the core has no entry in `cores`; allowed: {', '.join(cores)}"
+        raise _wrong(message, reaction.core, *at, "core")
+    eaten = [n for n, v in equation.items() if v < 0 and found[n].state == "solid"]
+    if reaction.core not in eaten:
+        message = f"{reaction.name} does not consume its core; allowed: {', '.join(eaten)}"
+        raise _wrong(message, reaction.core, *at, "core")
     if len(eaten) > 2:
-        raise ValueError(f"{where} consumes {len(eaten)} solids; allowed: one or two")
+        raise _wrong("too many solids react; allowed: one or two", eaten, *at, "equation")
     if "default" not in reaction.kinetics:
-        raise ValueError(f"{where} has no `default` kinetics")
-    for name in sorted(set(reaction.equation) - solids):
+        message = "there are no `default` kinetics; allowed: default, and others beside it"
+        raise _wrong(message, list(reaction.kinetics), *at, "kinetics")
+    for name in equation:
         for gas, atmosphere in system.gases.items():
-            if name not in atmosphere.p_bar:
-                raise ValueError(f"the gas {gas.value} states no pressure of {name} ({where})")
+            if found[name].state == "gas" and name not in atmosphere.p_bar:
+                message = f"{reaction.name} needs a pressure of {name} in every gas"
+                raise _wrong(message, dict(atmosphere.p_bar), "gases", gas.value, "p_bar")
 
 
 def _check_sources(system: ChemicalSystem) -> None:
-    known = {source.key for source in system.sources}
-    used = [system.powder.source, *(g.source for g in system.gases.values())]
-    used += [p.source for p in system.phases]
-    used += [k.source for r in system.reactions for k in r.kinetics.values()]
-    used += [system.hazard_source] if system.hazard_source else []
-    for key in used:
+    known = sorted(source.key for source in system.sources)
+    used: list[tuple[str, tuple[str | int, ...]]] = [(system.powder.source, ("powder", "source"))]
+    if system.hazard_source:
+        used.append((system.hazard_source, ("hazard_source",)))
+    used += [(g.source, ("gases", n.value, "source")) for n, g in system.gases.items()]
+    used += [(p.source, ("phases", i, "source")) for i, p in enumerate(system.phases)]
+    for i, reaction in enumerate(system.reactions):
+        for name, kinetics in reaction.kinetics.items():
+            used.append((kinetics.source, ("reactions", i, "kinetics", name, "source")))
+    for key, place in used:
         if key not in known:
-            raise ValueError(f"unknown source {key!r}; allowed: {', '.join(sorted(known))}")
+            raise _wrong(f"unknown source; allowed: {', '.join(known)}", key, *place)
 
 
 def system_names() -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -113,7 +113,7 @@ def zero_crossing_c(energy: Callable[[float], float], low_k: float, high_k: floa
 
     if energy(low_k) * energy(high_k) > 0:
         return None
-    root = brentq(energy, low_k, high_k, xtol=1e-6)
+    root: Any = brentq(energy, low_k, high_k, xtol=1e-6)  # a float without `full_output`
     return float(root) - ZERO_CELSIUS_K
 
 
