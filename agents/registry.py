@@ -30,6 +30,11 @@ def policy_names() -> tuple[str, ...]:
     return (*_FACTORIES, *_BASELINES)
 
 
+def pool_policies() -> tuple[str, ...]:
+    """Names of the policies that only choose from a table of experiments."""
+    return tuple(_BASELINES)
+
+
 def make_policy(name: str, *, task: Task | None = None, blobs: BlobStore | None = None) -> Policy:
     """A new policy, without any memory: ingest the journal to bring it up to date.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from sdl.core.model import Frozen, SafeId
 from sdl.core.units import Celsius, Hours
@@ -52,6 +52,7 @@ class CampaignConfig(Frozen):
     budget: BudgetConfig = BudgetConfig()
     stop: StopConfig | None = None
     approve: Approve = "none"
+    """Which proposals wait for a person: none, all, {first: 3}, {above_c: 1000}."""
     in_flight: Annotated[int, Field(ge=1, le=64)] = 4
     """Samples on their way at the same time."""
     seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
@@ -60,3 +61,16 @@ class CampaignConfig(Frozen):
     """Which hidden laboratory the virtual world draws."""
     store: str | None = None
     """``sqlite:///path/campaign.db``; ``runs/<name>/campaign.db`` if absent."""
+
+    @field_validator("approve", mode="wrap")
+    @classmethod
+    def _one_message(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Approve:
+        """One error for all forms instead of one for each."""
+        try:
+            return handler(value)
+        except ValidationError as err:
+            wrong = next((e["msg"] for e in err.errors() if e["type"] == "value_error"), "")
+            detail = wrong.removeprefix("Value error, ").partition(";")[0] or "no such rule"
+            raise ValueError(
+                f"{detail}; allowed: none, all, {{first: 3}}, {{above_c: 1000}}"
+            ) from err

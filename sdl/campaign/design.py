@@ -29,10 +29,8 @@ def budget_left(state: CampaignState, config: CampaignConfig, task: Task) -> Bud
     )
 
 
-def reason_to_stop(state: CampaignState, config: CampaignConfig, task: Task) -> Stopped | None:
-    """Why no new sample should be begun, or ``None``."""
-    if state.vetoes_in_row >= MAX_VETOES:
-        return Stopped(reason=f"{MAX_VETOES} proposals in a row were refused", success=False)
+def goal_reached(state: CampaignState, config: CampaignConfig, task: Task) -> Stopped | None:
+    """The end of a campaign whose goal was measured and confirmed, or ``None``."""
     stop = config.stop
     for claim in _claims(state, config, task):
         if stop is not None and claim.confirmed(stop.repeats):
@@ -41,6 +39,16 @@ def reason_to_stop(state: CampaignState, config: CampaignConfig, task: Task) -> 
                 f"{claim.first_sample}, independent repeats: {claim.hits - 1}",
                 success=True,
             )
+    return None
+
+
+def reason_to_stop(state: CampaignState, config: CampaignConfig, task: Task) -> Stopped | None:
+    """Why no new sample should be begun, or ``None``."""
+    if state.vetoes_in_row >= MAX_VETOES:
+        return Stopped(reason=f"{MAX_VETOES} proposals in a row were refused", success=False)
+    reached = goal_reached(state, config, task)
+    if reached is not None:
+        return reached
     left = budget_left(state, config, task)
     if left.experiments <= 0:
         return Stopped(reason="the budget of experiments is spent", success=_made(state, task))
@@ -61,13 +69,18 @@ def _claims(state: CampaignState, config: CampaignConfig, task: Task) -> tuple[C
 
 
 def repeat_proposal(state: CampaignState, config: CampaignConfig, task: Task) -> Proposal | None:
-    """An independent repeat of a recipe that reached the goal, if one is due."""
+    """An independent repeat of the first recipe that reached the goal, if one is due.
+
+    One at a time: a second winner is repeated only if the first could not be confirmed.
+    """
     stop = config.stop
     if stop is None:
         return None
     waiting = [p.recipe for p in state.pending()]
     for claim in _claims(state, config, task):
-        if claim.open(stop.repeats) and claim.recipe not in waiting:
+        if claim.open(stop.repeats):
+            if claim.recipe in waiting:
+                return None
             return Proposal(
                 id=f"P{len(state.proposals) + 1}",
                 target=task.target,
@@ -77,6 +90,15 @@ def repeat_proposal(state: CampaignState, config: CampaignConfig, task: Task) ->
                 policy="campaign",
             )
     return None
+
+
+def blocks_others(config: CampaignConfig) -> bool:
+    """Whether a proposal that waits for a person holds back those behind it.
+
+    Who wants to see the first samples means: before any other is made. Who wants to see the hot
+    ones does not mind the cold ones.
+    """
+    return isinstance(config.approve, ApproveFirst)
 
 
 def needs_approval(proposal: Proposal, config: CampaignConfig) -> bool:

@@ -14,8 +14,10 @@ from enum import StrEnum
 from sdl.campaign.config import CampaignConfig
 from sdl.campaign.costs import cost_of
 from sdl.campaign.design import (
+    blocks_others,
     budget_left,
     check_proposals,
+    goal_reached,
     needs_approval,
     reason_to_stop,
     repeat_proposal,
@@ -38,6 +40,7 @@ from sdl.core.event import (
     Proposed,
     Stopped,
     Vetoed,
+    Violation,
 )
 from sdl.core.material import SampleState
 from sdl.core.model import Frozen
@@ -267,7 +270,12 @@ class Campaign:
 
     def _judge(self) -> bool:
         """Accepts or vetoes the first proposal that waits for nobody's approval."""
+        reached = goal_reached(self.state, self.config, self.task)
         for proposal in self.state.undecided.values():
+            if reached is not None:
+                done = Violation(rule="goal-reached", message=reached.reason)
+                self._append(Vetoed(proposal=proposal.id, violations=(done,)))
+                return True
             broken = check_recipe(proposal.recipe, self.capabilities)
             if broken:
                 self._append(Vetoed(proposal=proposal.id, violations=broken))
@@ -276,6 +284,8 @@ class Campaign:
                 sample = f"S{self.state.accepted + 1}"
                 self._append(Accepted(proposal=proposal.id, sample=sample))
                 return True
+            if blocks_others(self.config):
+                return False
         return False
 
     def _stop(self) -> bool:

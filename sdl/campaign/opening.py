@@ -6,11 +6,11 @@ import difflib
 from collections.abc import Callable
 from pathlib import Path
 
-from agents.registry import make_policy, policy_names
+from agents.registry import make_policy, policy_names, pool_policies
 from sdl.campaign.config import CampaignConfig
 from sdl.campaign.loop import Campaign
 from sdl.core.capabilities import StationKind
-from sdl.core.errors import ConfigError, JournalError
+from sdl.core.errors import ConfigError, JournalError, PolicyError
 from sdl.core.event import CampaignBegun, Done, EventKind, Failed
 from sdl.core.extras import require_extra
 from sdl.core.protocols import Lab
@@ -69,6 +69,20 @@ def check_consistency(config: CampaignConfig, task: Task, path: Path) -> None:
             do="correct the key `lab` or the key `task`",
             where=place_of(path, "lab"),
         )
+    if config.policy in pool_policies() and not replays:
+        raise ConfigError(
+            f"the policy {config.policy} chooses from a table of experiments",
+            got=f"task: {task.name}",
+            allowed="random, published, default, or a task that replays a table",
+            do="correct the key `policy`",
+            where=place_of(path, "policy"),
+        )
+    try:
+        make_policy(config.policy, task=task)
+    except PolicyError as err:
+        raise ConfigError(
+            err.what, got=err.got, allowed=err.allowed, do=err.do, where=place_of(path, "policy")
+        ) from err
     if task.space is not None:
         TaskSpace(task)
 

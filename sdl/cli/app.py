@@ -141,7 +141,7 @@ def schema(
 
     models = {"campaign": CampaignConfig, "task": Task, "recipe": Recipe}
     if what not in models:
-        raise ConfigError("there is no such file", got=repr(what), allowed=", ".join(models))
+        raise ConfigError("there is no such schema", got=repr(what), allowed=", ".join(models))
     typer.echo(json_schema(models[what]), nl=False)
 
 

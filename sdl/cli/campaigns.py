@@ -11,13 +11,23 @@ from typing import Any
 
 from sdl.campaign.config import CampaignConfig
 from sdl.campaign.loop import Campaign, Standing
-from sdl.campaign.opening import begin, described, folder_of, read_config, resume, store_url, url_of
+from sdl.campaign.opening import (
+    JOURNAL_NAME,
+    begin,
+    described,
+    folder_of,
+    read_config,
+    resume,
+    store_url,
+    url_of,
+)
 from sdl.campaign.state import CampaignState
+from sdl.campaign.words import doing
 from sdl.cli.progress import watching
 from sdl.core.errors import ConfigError, JournalError
 from sdl.core.event import Approved, Event, Rejected
 from sdl.journal.journal import Journal
-from sdl.journal.lock import OwnerLock
+from sdl.journal.lock import OwnerLock, owner_of
 from sdl.journal.repair import truncate_tail
 
 EXIT_CODES = {Standing.STOPPED: 0, Standing.WAITING: 3, Standing.PAUSED: 3}
@@ -146,7 +156,7 @@ def _closing_words(campaign: Campaign, standing: Standing, folder: Path | None) 
         return f"{len(state.finished)} experiments{where}: {words}. {state.stopped.reason}."
     if standing is Standing.PAUSED:
         done = f"paused{where} after {len(state.finished)} experiments"
-        return f"{done}: {words}. Go on with `sdl resume`."
+        return f"{done}: {words}. Go on with `sdl resume {folder}`."
     lines = [f"waiting for a person{where}:"]
     lines += [f"  {p.id}: {p.recipe.sentence()} — {p.reason}" for p in state.undecided.values()]
     names = " ".join(f"--approve {p}" for p in state.undecided)
@@ -185,7 +195,7 @@ def read_status(run: Path) -> dict[str, Any]:
         "target": task.target.phase,
         "policy": config.policy,
         "lab": config.lab,
-        "standing": _standing(state, config),
+        "standing": _standing(state, config, owner_of(_lock_file(run))),
         "laboratory_time_h": round(state.time_s / 3600.0, 3),
         "experiments": {
             "finished": len(state.finished),
@@ -194,17 +204,24 @@ def read_status(run: Path) -> dict[str, Any]:
         },
         "waiting_for_approval": list(state.undecided),
         "best": best_of(state),
-        "samples": {s.id: s.open_command or f"at {s.place}" for s in state.active.values()},
+        "samples": {s.id: doing(state, s) for s in state.active.values()},
         "records": records,
     }
 
 
-def _standing(state: CampaignState, config: CampaignConfig) -> str:
+def _lock_file(run: Path) -> Path:
+    file = run / JOURNAL_NAME if run.is_dir() else run
+    return file.with_name(file.name + ".lock")
+
+
+def _standing(state: CampaignState, config: CampaignConfig, owner: dict[str, Any] | None) -> str:
     if state.stopped is not None:
         return f"over: {state.stopped.reason}"
+    if owner is not None:
+        return f"running: process {owner.get('pid', 'unknown')} since {owner.get('since', '?')}"
     if state.undecided and not state.active and config.approve != "none":
-        return "waiting for approval"
-    return "in progress"
+        return "waiting for approval; go on with `sdl resume`"
+    return "paused: no controller runs; go on with `sdl resume`"
 
 
 def describe_status(status: dict[str, Any]) -> str:

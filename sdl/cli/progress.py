@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sdl.campaign.loop import Campaign
-from sdl.campaign.state import FinishedSample, SampleProgress
+from sdl.campaign.state import FinishedSample
+from sdl.campaign.words import doing
 
 REFRESH_S = 0.1
 """Shortest time between two drawings of the table, s of wall time."""
@@ -91,18 +92,13 @@ def _screen(campaign: Campaign) -> Group:
 
 def _flight_table(campaign: Campaign) -> Table:
     table = Table(title="in flight", title_justify="left", expand=False)
-    for column in ("sample", "doing", "where", "why"):
+    for column in ("sample", "now", "why it was chosen"):
         table.add_column(column)
     for sample in campaign.state.active.values():
-        table.add_row(sample.id, _doing(campaign, sample), sample.place, sample.proposal.reason)
+        table.add_row(sample.id, doing(campaign.state, sample), sample.proposal.reason)
+    if not campaign.state.active:
+        table.add_row("none", "choosing the first recipes", "")
     return table
-
-
-def _doing(campaign: Campaign, sample: SampleProgress) -> str:
-    if sample.open_command is None:
-        act = sample.next_act
-        return "done" if act is None else f"waits for {act.verb.value}"
-    return campaign.state.commands[sample.open_command].verb.value
 
 
 def _finished_table(finished: list[FinishedSample]) -> Table:

@@ -8,7 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-SafeId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")]
+SAFE_ID = r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$"
+"""Pattern of ``SafeId``."""
+
+SafeId = Annotated[str, StringConstraints(pattern=SAFE_ID)]
 """An identifier that is safe in a path, a device message and a URL."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

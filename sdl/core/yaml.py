@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sdl.core.errors import ConfigError
+from sdl.core.model import SAFE_ID
 
 MAX_BYTES = 1_000_000
 MAX_ALIASES = 50
@@ -200,6 +201,8 @@ def _explain(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str, str
 
 def _allowed(error: ErrorDetails) -> str | None:
     context = error.get("ctx") or {}
+    if context.get("pattern") == SAFE_ID:
+        return "letters, digits, `.`, `_` and `-`, at most 64, beginning with a letter or digit"
     signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
     bounds = [f"{sign} {context[key]}" for key, sign in signs.items() if key in context]
     if bounds:

@@ -85,6 +85,25 @@ class OwnerLock:
             self._descriptor = None
 
 
+def owner_of(path: Path) -> dict[str, Any] | None:
+    """Who holds a lock now (``pid``, ``since``, ``host``); ``None`` when nobody does.
+
+    Args:
+        path: The lock file; it is only looked at.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read_owner(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def utc_now() -> str:
     """The wall clock as ISO text, a label for people only."""
     return datetime.now(UTC).isoformat(timespec="seconds")

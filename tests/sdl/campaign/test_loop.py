@@ -257,3 +257,25 @@ def test_the_published_recipe_never_changes():
     campaign.run()
     assert len({p.proposal.recipe for p in events_of(campaign, Proposed)}) == 1
     assert make_policy("published", task=TASK).name == "published"
+
+
+def test_nothing_is_made_before_the_first_proposals_are_approved():
+    campaign = scripted(Scripted([hot(Characterise())] * 3), approve={"first": 1})
+    assert campaign.run() is Standing.WAITING
+    assert not events_of(campaign, Intended)
+    campaign.record(Event.of(campaign.state.time_s, Approved(proposal="P1", by="A. Chemist")))
+    assert campaign.run() is Standing.STOPPED
+    assert len(events_of(campaign, Finished)) == 3
+
+
+def test_proposals_that_wait_are_withdrawn_once_the_goal_is_confirmed():
+    good, cold = hot(Characterise(), dwell_h=24.0), hot(Characterise(), temperature_c=850.0)
+    other = hot(Characterise(), temperature_c=899.0, dwell_h=24.0)
+    stop = StopConfig(purity=0.3, repeats=1)
+    rules = {"approve": {"above_c": 899.5}, "stop": stop, "in_flight": 2}
+    campaign = scripted(Scripted([good, other, cold]), **rules)
+    assert campaign.run() is Standing.STOPPED
+    assert campaign.state.stopped.success
+    (veto,) = events_of(campaign, Vetoed)
+    assert veto.proposal == "P1"
+    assert veto.violations[0].rule == "goal-reached"

@@ -184,3 +184,24 @@ def test_an_unknown_bench_or_option_is_refused(run_sdl):
 
 def test_the_shipped_tasks_pass_their_own_check():
     assert load_task("batio3-coarse").space is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("policy: random", "policy: hottest", ["hottest", "random"]),
+        ("seed: 1", "approve: {above_c: 1000 kg}", ["1000 kg", "{above_c: 1000}"]),
+        ("seed: 1", "approve: sometimes", ["sometimes", "{first: 3}"]),
+        ("name: t", "name: a b/c", ["letters, digits"]),
+    ],
+)
+def test_what_validate_lets_through_run_can_begin(tmp_path, run_sdl, old, new, parts):
+    code, message = run_sdl("validate", written(tmp_path, GOOD.replace(old, new)))
+    check(code, message, "campaign.yaml:", *parts)
+
+
+def test_a_task_without_a_published_recipe_cannot_be_run_with_it(tmp_path, run_sdl):
+    text = GOOD.replace("batio3-coarse", "ybco-routes").replace("lab: fast", "lab: table")
+    file = written(tmp_path, text.replace("policy: random", "policy: published"))
+    code, message = run_sdl("validate", file)
+    check(code, message, f"{file}:4", "published")
