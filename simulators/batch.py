@@ -65,12 +65,12 @@ def _act(
         return 0
     shift = 273.15 + offset[int(act[7])]
     room, top, rise = ROOM_C + shift, max(act[2], ROOM_C) + shift, max(act[2] - ROOM_C, 0.0)
-    gas, gas_after = int(act[1]), int(act[6])
-    steps = kernel.heat(net, draw, vector, gas, room, top, rise / act[4] * 60.0, tolerance, work)
-    steps += kernel.heat(net, draw, vector, gas, top, top, act[3] * 3600.0, tolerance, work)
-    steps += kernel.heat(
-        net, draw, vector, gas_after, top, room, rise / act[5] * 60.0, tolerance, work
-    )
+    steps = 0
+    for part in range(3):  # ramp, soak, cooling; one call, so that the solver is compiled in once
+        start, end = (room if part == 0 else top), (room if part == 2 else top)
+        duration = act[3] * 3600.0 if part == 1 else rise / act[4 if part == 0 else 5] * 60.0
+        gas = int(act[6 if part == 2 else 1])
+        steps += kernel.heat(net, draw, vector, gas, start, end, duration, tolerance, work)
     return steps
 
 

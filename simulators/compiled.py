@@ -46,7 +46,7 @@ def compiled(function: Callable[..., object]) -> Any:
 def borrowing(function: Callable[..., object]) -> Any:
     """``compiled`` for hot functions that make no arrays: those they get are not counted.
 
-    Counting references at every look into a tuple of arrays costs ten times the arithmetic.
+    Counting references at every look into a tuple of arrays cost five times the arithmetic.
     """
     return _compile(function, _nrt=False)
 

@@ -251,27 +251,28 @@ def try_step(
         work.level[p] = moles[p]
         work.formed[p] = 0.0
         work.core[0, p] = -1.0
-    early, late = work.first, work.mean
-    conductances(
-        net, work.awake, count, moles, charge, work.constant, least, early, work.scarce_first
-    )
-    _sweep(net, count, early, work.scarce_first, moles, charge, step_s, work)
-    _settle(count, moles, charge, work, work.moles_early, work.charge_early)
-    conductances(
-        net, work.awake, count, work.moles_early, work.charge_early, work.constant, least, late,
-        work.scarce_mean,
+    conductance, scarce = work.first, work.scarce_first
+    from_moles, from_charge, to_moles, to_charge = (
+        moles, charge, work.moles_early, work.charge_early,
     )  # fmt: skip
-    for a in range(count):
-        if early[a] > 0.0:  # a core that was not there yet is taken as at the end
-            late[a] = 0.5 * (early[a] + late[a])
-            work.scarce_mean[a] = 0.5 * (work.scarce_first[a] + work.scarce_mean[a])
-    for sweep in range(SWEEPS):
-        if (
-            _sweep(net, count, late, work.scarce_mean, moles, charge, step_s, work) <= close
-            and sweep > 0
-        ):
-            break
-    _settle(count, moles, charge, work, work.moles, work.charge)
+    for late in range(2):  # a loop, so that the compiler copies the sweeps once
+        conductances(
+            net, work.awake, count, from_moles, from_charge, work.constant, least,
+            conductance, scarce,
+        )  # fmt: skip
+        if late == 1:
+            for a in range(count):
+                if work.first[a] > 0.0:  # a core that was not there yet is taken as at the end
+                    conductance[a] = 0.5 * (work.first[a] + conductance[a])
+                    scarce[a] = 0.5 * (work.scarce_first[a] + scarce[a])
+        for sweep in range(SWEEPS):
+            change = _sweep(net, count, conductance, scarce, moles, charge, step_s, work)
+            if late == 0 or (change <= close and sweep > 0):
+                break
+        _settle(count, moles, charge, work, to_moles, to_charge)
+        conductance, scarce = work.mean, work.scarce_mean
+        from_moles, from_charge = work.moles_early, work.charge_early
+        to_moles, to_charge = work.moles, work.charge
     error = 0.0
     for p in range(net.used):
         error = max(error, abs(work.moles[p] - work.moles_early[p]))
