@@ -193,12 +193,12 @@ class BayesPolicy:
         allowed = _log_success(candidates.points, data, space)
         open_rows = np.ones(count, dtype=bool)
         proposals: list[Proposal] = []
-        for slot in range(min(request.free_slots, count)):
+        for _ in range(min(request.free_slots, count)):
             gain = log_bounded_improvement(table.mean[:count], table.sd[:count], incumbent, CEILING)
             row = int(np.argmax(np.where(open_rows, gain + allowed, -np.inf)))
             proposals.append(
                 self._proposal(
-                    request, view, table, row, recipes[row], slot, incumbent, float(gain[row])
+                    request, view, table, row, recipes[row], proposals, incumbent, float(gain[row])
                 )
             )
             open_rows[row] = False
@@ -213,7 +213,7 @@ class BayesPolicy:
         table: CandidateTable,
         row: int,
         recipe: Recipe,
-        slot: int,
+        before: Sequence[Proposal],
         incumbent: float,
         gain: float,
     ) -> Proposal:
@@ -231,7 +231,7 @@ class BayesPolicy:
         if belief is not None:
             details["effective_members"] = belief.effective
         return Proposal(
-            id=f"P{request.next_id + slot}",
+            id=f"P{request.next_id + len(before)}",
             target=request.targets[0],
             recipe=recipe,
             prediction=Prediction(mean=shown, sigma=sigma),
@@ -239,10 +239,11 @@ class BayesPolicy:
                 recipe,
                 request.results,
                 _nearest(recipe, request.results, view.surrogate.space),
+                on_the_way=[p.recipe for p in (*request.pending, *before)],
                 chance=chance,
                 mean=shown,
                 sigma=sigma,
-                believer="the model" if belief is None else "the belief",
+                believer="the model" if belief is None else "the twin",
             ),
             policy=self.name,
             model=None if version is None else version.file,

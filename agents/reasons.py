@@ -13,6 +13,7 @@ def reason(
     results: Sequence[Result],
     nearest: Result | None,
     *,
+    on_the_way: Sequence[Recipe] = (),
     chance: float,
     mean: float,
     sigma: float,
@@ -24,23 +25,27 @@ def reason(
         recipe: What is proposed.
         results: What was made before.
         nearest: The most similar of them, ``None`` when there is none.
+        on_the_way: Recipes of samples whose outcome is not known yet.
         chance: Probability that it beats the best so far.
         mean: Predicted purity.
         sigma: Standard deviation of the predicted measurement.
-        believer: Who gives the chance: ``the belief`` (with a twin) or ``the model``.
+        believer: Who gives the chance: ``the twin`` or ``the model``.
     """
     anneal = recipe.anneals()[0]
     what = f"{anneal.gas.value} at {anneal.temperature_c:.0f} °C for {anneal.dwell_h:.3g} h"
     predicted = f"predicted {mean:.2f} ± {sigma:.2f}"
     if nearest is None:
-        return f"{what}, nothing measured yet; best guess of {believer}; {predicted}"
-    fresh = _untried(recipe, [result.recipe for result in results])
+        if not on_the_way:
+            return f"{what}, nothing measured yet; best guess of {believer}; {predicted}"
+        other = _change(recipe, on_the_way[0])
+        return f"{what}, beside the first guess but {other}; {predicted}"
+    fresh = _untried(recipe, [*(result.recipe for result in results), *on_the_way])
     what += (
         f", {fresh} untried"
         if fresh
         else f", like {nearest.proposal} but {_change(recipe, nearest.recipe)}"
     )
-    return f"{what}; {believer} gives {100 * chance:.0f} % to win; {predicted}"
+    return f"{what}; {believer} gives {100 * chance:.0f} % to beat the best so far; {predicted}"
 
 
 def _untried(recipe: Recipe, made: Sequence[Recipe]) -> str:

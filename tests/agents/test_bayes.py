@@ -188,7 +188,7 @@ def test_reasons_speak_of_what_changes() -> None:
     policy = BayesPolicy(TASK, twin=TWIN)
     results = run(policy, 4, LABORATORY)
     reason = policy.propose(request(results))[0].reason
-    assert "to win; predicted" in reason
+    assert "to beat the best so far; predicted" in reason
     assert "untried" in reason or "like P" in reason
 
 
