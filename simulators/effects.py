@@ -1,6 +1,8 @@
 """What acts do to matter and what instruments read, with the noise of the virtual world.
 
-Noise is keyed by (world seed, sample, number of the act on that sample), never by call order.
+Noise is keyed by (world seed, hidden laboratory, sample, number of the act on that sample), never
+by call order. The seed alone is no secret; what the laboratory hides is, so a policy cannot compute
+the noise from what it is shown.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ import numpy.typing as npt
 
 from sdl.analysis.pattern import simulate_counts
 from sdl.analysis.references import load_references
+from sdl.core.model import content_hash
 from sdl.core.recipe import Gas
-from sdl.core.seeds import generator
+from sdl.core.seeds import generator, key_of
 from simulators.matter import Material
 from simulators.reactor import Reactor, Segment
 from simulators.stations import QUENCH_C_PER_MIN, ROOM_C, StationModel
@@ -34,7 +37,8 @@ class Effects:
 
     def __init__(self, reactor: Reactor, system: str, seed: int, model: StationModel) -> None:
         self.reactor = reactor
-        self.seed = seed
+        # Equal laboratories make equal noise: on disk, in memory, after a restart.
+        self._key = key_of(seed, content_hash(reactor.laboratory.to_json()))
         self.model = model
         self.physics_s = 0.0
         """Wall time spent in the reactor and the detector; a figure for benches."""
@@ -51,13 +55,13 @@ class Effects:
     def dose_mg(self, vial: Vial, number: int, mass_mg: float) -> float:
         """What really falls when ``mass_mg`` is asked for, mg."""
         model = self.model
-        z = float(generator(self.seed, "dose", vial.name, number).standard_normal())
+        z = float(generator(self._key, "dose", vial.name, number).standard_normal())
         return mass_mg * (1.0 + model.dosing_sd * max(-model.dosing_cut, min(z, model.dosing_cut)))
 
     def balance_mg(self, vial: Vial, number: int, moment: str) -> float:
         """A reading of the powder in a tared vial, mg."""
         model = self.model
-        z = float(generator(self.seed, "balance", vial.name, number, moment).standard_normal())
+        z = float(generator(self._key, "balance", vial.name, number, moment).standard_normal())
         mass_mg = self.reactor.mass_mg(vial.material) + model.balance_sd_mg * z
         return round(
             round(mass_mg / model.balance_readability_mg) * model.balance_readability_mg, 6
@@ -65,7 +69,7 @@ class Effects:
 
     def thermocouple_c(self, sample: str, number: int, program_c: float) -> float:
         """A reading of the furnace's thermocouple at the end of the soak, degC."""
-        z = float(generator(self.seed, "thermocouple", sample, number).standard_normal())
+        z = float(generator(self._key, "thermocouple", sample, number).standard_normal())
         return round(program_c + self.model.thermocouple_sd_c * z, 1)
 
     def dispense(self, material: Material, lot: str, mass_mg: float) -> Material:
@@ -116,7 +120,7 @@ class Effects:
 
     def counts(self, vial: Vial, number: int, scan_min: float) -> npt.NDArray[np.int32]:
         """A powder pattern with counting noise, shape ``(points,)``."""
-        rng = generator(self.seed, "scan", vial.name, number)
+        rng = generator(self._key, "scan", vial.name, number)
         with self._timed():
             fractions = self.reactor.weight_fractions(vial.material)
             references = load_references(self._system)

@@ -147,3 +147,14 @@ class Endings:
             two_theta_step_deg=DEFAULT_GRID.step_deg,
             energy_kwh=energy_kwh,
         )
+
+
+def stopped(act: Act, share: float, note: str) -> Act:
+    """The act if it ends after ``share`` of its time; a furnace then cools in the furnace."""
+    elapsed_s = share * (act.end_s - act.start_s)
+    end_s = act.start_s + elapsed_s
+    args = {**act.args, "stopped_after_s": elapsed_s}
+    if act.verb == Verb.ANNEAL:
+        ran = clip(Program(**act.args["program"]).segments(act.args["start_c"]), elapsed_s)
+        end_s += cool_down(ran[-1][1] if ran else act.args["start_c"])[2]
+    return replace(act, end_s=end_s, args=args, note=note, stop_share=share)

@@ -21,12 +21,12 @@ from sdl.core.errors import DeviceError
 from sdl.tasks.task import Task
 from simulators.act import Act, ActState
 from simulators.effects import Effects
-from simulators.endings import Endings
+from simulators.endings import Endings, stopped
 from simulators.floor import Floor
 from simulators.laboratory import Laboratory
 from simulators.matter import Material
 from simulators.reactor import Reactor
-from simulators.stations import RACK, ROOM_C, Program, StationModel, clip, cool_down
+from simulators.stations import RACK, ROOM_C, Program, StationModel, clip
 from simulators.vial import Vial
 from simulators.world_store import WorldStore, audit
 
@@ -45,6 +45,8 @@ class World:
     ) -> None:
         self.task = task
         self.seed = seed
+        self.campaign = ""
+        """Identity of the campaign its file was made for."""
         self.model = StationModel()
         system = load_system(task.system)
         self.effects = Effects(
@@ -60,28 +62,31 @@ class World:
         self._endings = Endings(self.effects, self._vials, self._stock, self._stations)
 
     @classmethod
-    def create(cls, path: Path | None, task: Task, *, seed: int, laboratory: Laboratory) -> Self:
+    def create(
+        cls,
+        path: Path | None,
+        task: Task,
+        *,
+        seed: int,
+        laboratory: Laboratory,
+        campaign: str = "",
+    ) -> Self:
         """A new world at time 0 with full bottles and no samples.
 
         Args:
             path: Its file; ``None`` keeps it in memory. Both behave identically.
             task: Stations, shelf and chemical system.
-            seed: World seed, keys all noise.
+            seed: World seed, keys all noise together with the hidden laboratory.
             laboratory: What is hidden.
+            campaign: Identity of the campaign it is made for; kept in the file.
 
         Raises:
-            LabError: ``path`` exists.
+            LabError: ``path`` exists, or the disk is full or refuses; nothing is left then.
         """
         if path is None:
             return cls(task, seed=seed, laboratory=laboratory, store=None)
-        WorldStore.create(
-            path,
-            {
-                "task": task.model_dump(mode="json"),
-                "seed": seed,
-                "laboratory": laboratory.to_json(),
-            },
-        )
+        meta = {"task": task.model_dump(mode="json"), "seed": seed, "campaign": campaign}
+        WorldStore.create(path, {**meta, "laboratory": laboratory.to_json()})
         return cls.open(path)
 
     @classmethod
@@ -89,21 +94,23 @@ class World:
         """The world of a file, exactly as it was left.
 
         Raises:
-            LabError: Absent, or not a world.
+            LabError: Absent, damaged, or not a world.
         """
         store = WorldStore(path)
-        meta = store.read_meta()
-        task = Task.model_validate(meta["task"])
-        laboratory = Laboratory.from_json(meta["laboratory"])
-        world = cls(task, seed=int(meta["seed"]), laboratory=laboratory, store=store)
-        world._now_s = store.now_s()
-        world._stock.update(store.stock())
-        world._devices.update(store.devices())
-        for vial in store.vials(load_system(task.system)):
-            world._vials[vial.name] = vial
-        for act in store.acts():
-            world._floor.remember(act)
-        return world
+        with store.restoring():
+            meta = store.read_meta()
+            task = Task.model_validate(meta["task"])
+            laboratory = Laboratory.from_json(meta["laboratory"])
+            world = cls(task, seed=int(meta["seed"]), laboratory=laboratory, store=store)
+            world.campaign = str(meta["campaign"])
+            world._now_s = store.now_s()
+            world._stock.update(store.stock())
+            world._devices.update(store.devices())
+            for vial in store.vials(load_system(task.system)):
+                world._vials[vial.name] = vial
+            for act in store.acts():
+                world._floor.remember(act)
+            return world
 
     @property
     def now_s(self) -> float:
@@ -262,7 +269,7 @@ class World:
         if "stopped_after_s" in act.args:
             return True
         elapsed_s = self._now_s - act.start_s
-        act = _stopped(
+        act = stopped(
             act, elapsed_s / (act.end_s - act.start_s), f"stopped after {elapsed_s:.0f} s"
         )
         self._floor.remember(act)
@@ -375,7 +382,7 @@ class World:
             result=result or {},
         )
         if share < 1.0:
-            act = _stopped(act, share, f"jammed after {share:.0%}")
+            act = stopped(act, share, f"jammed after {share:.0%}")
         started = [replace(v, acts=v.acts + 1) if count else v for v in vials]
         if self._store is not None:
             devices = {station: self._devices[station]} if share < 1.0 else {}
@@ -384,14 +391,3 @@ class World:
         self._floor.remember(act)
         crashpoint("world-committed")
         return act
-
-
-def _stopped(act: Act, share: float, note: str) -> Act:
-    """The act if it ends after ``share`` of its time; a furnace then cools in the furnace."""
-    elapsed_s = share * (act.end_s - act.start_s)
-    end_s = act.start_s + elapsed_s
-    args = {**act.args, "stopped_after_s": elapsed_s}
-    if act.verb == Verb.ANNEAL:
-        ran = clip(Program(**act.args["program"]).segments(act.args["start_c"]), elapsed_s)
-        end_s += cool_down(ran[-1][1] if ran else act.args["start_c"])[2]
-    return replace(act, end_s=end_s, args=args, note=note, stop_share=share)

@@ -10,18 +10,21 @@ import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sdl.chemistry.system import ChemicalSystem
 from sdl.core.errors import LabError
+from simulators import world_file
 from simulators.act import Act, ActState
 from simulators.matter import Material
 from simulators.vial import Heat, Vial
+from simulators.world_file import told
 
-FORMAT = 1
+FORMAT = 2
 _TABLES = """
 create table meta(key text primary key, value text not null) without rowid;
 create table clock(id integer primary key check (id = 0), now_s real not null);
@@ -58,7 +61,7 @@ class WorldStore:
         self.path = path
         self.disk_s = 0.0
         """Wall time spent in commits; a figure for benches."""
-        self._db = _connect(path)
+        self._db = world_file.connect(path)
 
     @staticmethod
     def create(path: Path, meta: Mapping[str, Any]) -> None:
@@ -69,27 +72,23 @@ class WorldStore:
             meta: What the world is made from, JSON values.
 
         Raises:
-            LabError: ``path`` exists.
+            LabError: ``path`` exists, or the disk is full or refuses; nothing is left then.
         """
-        if path.exists():
-            raise LabError(
-                "there is a virtual world already",
-                got=str(path),
-                do="open it, or choose another folder",
-            )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A controller killed in here leaves no half-made world under the final name.
-        draft = path.with_name(path.name + ".new")
-        for ending in ("", "-wal", "-shm"):
-            draft.with_name(draft.name + ending).unlink(missing_ok=True)
-        db = _connect(draft)
-        db.executescript(_TABLES)
-        rows = [(key, json.dumps(value)) for key, value in {"format": FORMAT, **meta}.items()]
-        db.execute("begin immediate")
-        db.executemany("insert into meta values (?, ?)", rows)
-        db.execute("commit")
-        db.close()
-        draft.replace(path)
+        world_file.create(path, _TABLES, {"format": FORMAT, **meta})
+
+    @contextmanager
+    def restoring(self) -> Iterator[None]:
+        """Closes the file when what it holds makes no world.
+
+        Raises:
+            LabError: Rows are damaged or missing.
+        """
+        try:
+            with told(self.path):
+                yield
+        except LabError:
+            self._db.close()
+            raise
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -101,16 +100,15 @@ class WorldStore:
         Raises:
             LabError: The file is not a world, or one of another format.
         """
-        try:
+        with told(self.path):
             rows = self._db.execute("select key, value from meta").fetchall()
-        except sqlite3.DatabaseError as err:
-            raise LabError("this file is not a virtual world", where=self.path) from err
-        meta = {key: json.loads(value) for key, value in rows}
+            meta = {key: json.loads(value) for key, value in rows}
         if meta.get("format") != FORMAT:
             raise LabError(
                 "this virtual world was written by another version",
                 got=f"format {meta.get('format')}",
                 allowed=f"format {FORMAT}",
+                do="begin a new campaign, or use the version that wrote it",
                 where=self.path,
             )
         return meta
@@ -166,51 +164,47 @@ class WorldStore:
 
     def now_s(self) -> float:
         """The clock, s."""
-        return float(self._db.execute("select now_s from clock").fetchone()[0])
+        with told(self.path):
+            return float(self._db.execute("select now_s from clock").fetchone()[0])
 
     def acts(self) -> list[Act]:
         """Every act in order, without result files."""
-        return _read_acts(self._db)
+        with told(self.path):
+            return _read_acts(self._db)
 
     def data(self, serial: int) -> bytes | None:
         """The result file of an act."""
-        row = self._db.execute("select data from acts where serial = ?", (serial,)).fetchone()
+        with told(self.path):
+            row = self._db.execute("select data from acts where serial = ?", (serial,)).fetchone()
         return None if row is None or row[0] is None else zlib.decompress(row[0])
 
     def vials(self, system: ChemicalSystem) -> list[Vial]:
         """Every vial."""
-        rows = self._db.execute("select name, place, acts, heat, material from vials order by name")
-        return [
-            Vial(
-                name=name,
-                place=place,
-                material=Material.from_json(system, json.loads(material)),
-                acts=acts,
-                heat=None if heat is None else Heat(**json.loads(heat)),
+        with told(self.path):
+            rows = self._db.execute(
+                "select name, place, acts, heat, material from vials order by name"
             )
-            for name, place, acts, heat, material in rows
-        ]
+            return [
+                Vial(
+                    name=name,
+                    place=place,
+                    material=Material.from_json(system, json.loads(material)),
+                    acts=acts,
+                    heat=None if heat is None else Heat(**json.loads(heat)),
+                )
+                for name, place, acts, heat, material in rows
+            ]
 
     def devices(self) -> dict[str, dict[str, Any]]:
         """Non-volatile state of the devices."""
-        rows = self._db.execute("select name, state from devices order by name")
-        return {name: json.loads(state) for name, state in rows}
+        with told(self.path):
+            rows = self._db.execute("select name, state from devices order by name")
+            return {name: json.loads(state) for name, state in rows}
 
     def stock(self) -> dict[str, float]:
         """What is left in the bottles, mg."""
-        return dict(self._db.execute("select lot, mass_mg from stock order by lot"))
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # Plans call the devices from the RunEngine's thread; calls never overlap.
-    db = sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
-    try:
-        db.execute("pragma journal_mode=wal")
-        db.execute("pragma synchronous=full")
-    except sqlite3.DatabaseError as err:
-        db.close()
-        raise LabError("this file is not a virtual world", got=str(err), where=path) from err
-    return db
+        with told(self.path):
+            return dict(self._db.execute("select lot, mass_mg from stock order by lot"))
 
 
 def audit(path: Path) -> list[Act]:
@@ -223,14 +217,13 @@ def audit(path: Path) -> list[Act]:
         LabError: The file is absent or not a world.
     """
     if not path.is_file():
-        raise LabError("there is no virtual world here", got=str(path))
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    try:
+        raise LabError(
+            "there is no virtual world here",
+            got=str(path),
+            do="give the world.db of a campaign",
+        )
+    with told(path), closing(world_file.connect_to_read(path)) as db:
         return _read_acts(db)
-    except sqlite3.DatabaseError as err:
-        raise LabError("this file is not a virtual world", got=str(err), where=path) from err
-    finally:
-        db.close()
 
 
 def _read_acts(db: sqlite3.Connection) -> list[Act]:

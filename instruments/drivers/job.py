@@ -52,14 +52,18 @@ class JobRecord:
 
     Args:
         label: Command id.
+        verb: What was done.
+        samples: Vials that stood in the station at the start.
         state: How far.
         start_s: Laboratory time of the start, s.
         end_s: Laboratory time of the end, s; while it runs, the device's estimate.
-        args: What the device was told.
+        args: What the device was told, as listed at ``sdl.core.command.Verb``.
         error: Why it was aborted; empty otherwise.
     """
 
     label: str
+    verb: Verb
+    samples: tuple[str, ...]
     state: JobState
     start_s: float
     end_s: float

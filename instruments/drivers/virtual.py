@@ -50,8 +50,19 @@ class VirtualDriver(Driver):
         if act is None:
             return None
         return JobRecord(
-            act.label, JobState(act.state.value), act.start_s, act.end_s, act.args, act.note
+            label=act.label,
+            verb=Verb(act.verb),
+            samples=act.samples,
+            state=JobState(act.state.value),
+            start_s=act.start_s,
+            end_s=act.end_s,
+            args=self.told(act),
+            error=act.note,
         )
+
+    def told(self, act: Act) -> Mapping[str, Any]:
+        """The arguments of the job a line of the log is about."""
+        return {name: value for name, value in act.args.items() if name in self.arguments}
 
     def result(self, label: str) -> dict[str, Any]:
         """What the device reports of an ended job.
@@ -104,8 +115,15 @@ class DispenserDriver(VirtualDriver):
         return result if first_mg is None else {**result, "balance_before_mg": first_mg}
 
     def last_before_mg(self, label: str) -> float:
-        """What the balance read before the last dose under a label, mg."""
-        return float(self._ended(label).result["balance_before_mg"])
+        """What the balance read before the last dose under a label, which may still run; mg.
+
+        Raises:
+            DeviceError: The dispenser never took it.
+        """
+        act = self.world.find(self.name, label)
+        if act is None:
+            raise DeviceError(f"{self.name} has no dose {label}", got="not in its log")
+        return float(act.result["balance_before_mg"])
 
     def weigh(self) -> float:
         """The balance now, mg."""
@@ -159,6 +177,10 @@ class FurnaceDriver(VirtualDriver):
         """Hash of the program the furnace itself holds."""
         program = self.world.program(self.name)
         return "" if program is None else content_hash(asdict(program))
+
+    def told(self, act: Act) -> Mapping[str, Any]:
+        """The program that was run."""
+        return act.args["program"]
 
     def begin(self, job: Job) -> None:
         """Starts the program."""

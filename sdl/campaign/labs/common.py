@@ -35,7 +35,13 @@ def hidden_laboratory(task: Task, seed: int) -> Laboratory:
     )
 
 
-def make_world(task: Task, seed: int, laboratory: Laboratory | None, path: Path | None) -> World:
+def make_world(
+    task: Task,
+    seed: int,
+    laboratory: Laboratory | None,
+    path: Path | None,
+    campaign: str = "",
+) -> World:
     """A new world.
 
     Args:
@@ -43,34 +49,44 @@ def make_world(task: Task, seed: int, laboratory: Laboratory | None, path: Path 
         seed: Number of the hidden laboratory and seed of the world's noise.
         laboratory: Replaces the drawn laboratory.
         path: ``world.db``; ``None`` keeps the world in memory.
+        campaign: Identity of the campaign; ``open_world`` compares it.
 
     Raises:
-        LabError: ``path`` exists.
+        LabError: ``path`` exists, or the disk is full or refuses.
     """
     return World.create(
-        path, task, seed=seed, laboratory=laboratory or hidden_laboratory(task, seed)
+        path,
+        task,
+        seed=seed,
+        laboratory=laboratory or hidden_laboratory(task, seed),
+        campaign=campaign,
     )
 
 
-def open_world(task: Task, seed: int, path: Path | None) -> World:
+def open_world(task: Task, seed: int, path: Path | None, campaign: str = "") -> World:
     """The world of an earlier campaign.
 
     Raises:
-        LabError: No file, or the world of another task or seed.
+        LabError: No file, a damaged one, or the world of another task, seed or campaign.
     """
     if path is None:
         raise LabError("a world in memory cannot be opened again", do="give the path of a world.db")
     world = World.open(path)
-    if world.task.hash != task.hash or world.seed != seed:
+    same = world.task.hash == task.hash and world.seed == seed
+    if not same or world.campaign != campaign:
         world.close()
         raise LabError(
             "this virtual world belongs to another campaign",
-            got=f"task {world.task.name}, seed {world.seed}",
-            allowed=f"task {task.name}, seed {seed}",
-            do="give every campaign a folder of its own",
+            got=_identity(world.task, world.seed, world.campaign),
+            allowed=_identity(task, seed, campaign),
+            do="put back the world.db of this campaign; give every campaign a folder of its own",
             where=path,
         )
     return world
+
+
+def _identity(task: Task, seed: int, campaign: str) -> str:
+    return f"task {task.name} ({task.hash[:12]}), seed {seed}, campaign {campaign[:12] or 'none'}"
 
 
 class WorldLab(ABC):

@@ -28,6 +28,7 @@ class FastLab(WorldLab):
         blobs: BlobStore,
         path: Path | None = None,
         done: Collection[str] = (),
+        campaign: str = "",
     ) -> Self:
         """A laboratory with a new world.
 
@@ -38,11 +39,13 @@ class FastLab(WorldLab):
             blobs: Where patterns go.
             path: ``world.db``; ``None`` keeps the world in memory.
             done: Ids of commands whose end is journalled already.
+            campaign: Identity of the campaign; ``open`` refuses the world of another.
 
         Raises:
-            LabError: ``path`` exists.
+            LabError: ``path`` exists, or the disk is full or refuses.
         """
-        return cls(task, make_world(task, seed, laboratory, path), blobs, done)
+        world = make_world(task, seed, laboratory, path, campaign)
+        return cls(task, world, blobs, done)
 
     @classmethod
     def open(
@@ -53,13 +56,14 @@ class FastLab(WorldLab):
         blobs: BlobStore,
         path: Path | None,
         done: Collection[str] = (),
+        campaign: str = "",
     ) -> Self:
         """The laboratory of an earlier campaign, as its world was left.
 
         Raises:
-            LabError: ``path`` is absent or the world of another task or seed.
+            LabError: ``path`` is absent, damaged, or the world of another task, seed or campaign.
         """
-        return cls(task, open_world(task, seed, path), blobs, done)
+        return cls(task, open_world(task, seed, path, campaign), blobs, done)
 
     def _start(self, driver: VirtualDriver, job: Job) -> None:
         start_job(driver, job)

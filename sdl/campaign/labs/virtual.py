@@ -53,13 +53,15 @@ class VirtualLab(WorldLab):
         path: Path | None = None,
         done: Collection[str] = (),
         documents: DocumentSink | None = None,
+        campaign: str = "",
     ) -> Self:
         """A laboratory with a new world; arguments as for ``FastLab.create``.
 
         Raises:
-            LabError: ``path`` exists.
+            LabError: ``path`` exists, or the disk is full or refuses.
         """
-        return cls(task, make_world(task, seed, laboratory, path), blobs, done, documents)
+        world = make_world(task, seed, laboratory, path, campaign)
+        return cls(task, world, blobs, done, documents)
 
     @classmethod
     def open(
@@ -71,13 +73,14 @@ class VirtualLab(WorldLab):
         path: Path | None,
         done: Collection[str] = (),
         documents: DocumentSink | None = None,
+        campaign: str = "",
     ) -> Self:
         """The laboratory of an earlier campaign, as its world was left.
 
         Raises:
-            LabError: ``path`` is absent or the world of another task or seed.
+            LabError: ``path`` is absent, damaged, or the world of another task, seed or campaign.
         """
-        return cls(task, open_world(task, seed, path), blobs, done, documents)
+        return cls(task, open_world(task, seed, path, campaign), blobs, done, documents)
 
     def close(self) -> None:
         """Ends the RunEngine and lets go of devices and world."""

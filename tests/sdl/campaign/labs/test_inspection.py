@@ -88,12 +88,15 @@ def test_of_a_partial_dose_the_rest_is_given(lab: AnyLab, share: float) -> None:
     assert found.presence is Presence.PARTIAL
     rest = found.remainder
     assert rest is not None
+    again = lab.inspect(rest)
+    assert again.remainder == rest
     assert rest.id == DOSE.id
     assert rest.args["mass_mg"] == pytest.approx(1000.0 * (1 - share), abs=20.0)
     lab.submit(rest)
     told = finish(lab)
     assert [e.command for e in told] == ["c2"]
     assert told[0].ok
+    assert lab.inspect(rest).presence is Presence.STARTED
     result = told[0].result
     assert result["balance_after_mg"] - result["balance_before_mg"] == pytest.approx(
         1000.0, rel=0.02
@@ -161,3 +164,45 @@ def test_refusals_name_station_and_command(lab: AnyLab) -> None:
     with pytest.raises(DeviceError, match=r"mixer.*c3"):
         lab.submit(order(3, "mixer", Verb.MILL, ("S1",), mill_min=600.0))
     assert len(finish(lab)) == 1
+
+
+def test_another_command_under_the_same_id_needs_a_person(lab: AnyLab) -> None:
+    lab.submit(move(1, "rack", "dispenser"))
+    finish(lab)
+    assert lab.inspect(move(1, "rack", "dispenser")).presence is Presence.STARTED
+    found = lab.inspect(move(1, "rack", "mixer"))
+    assert found.presence is Presence.UNKNOWN
+    assert "destination dispenser, not mixer" in found.evidence
+    found = lab.inspect(move(1, "rack", "dispenser", "S2"))
+    assert found.presence is Presence.UNKNOWN
+    assert "samples S1, not S2" in found.evidence
+    lab.submit(DOSE)
+    for running in (True, False):
+        for change in ({"lot": "TiO2-rutile-fine"}, {"mass_mg": 900.0}, {"mass_mg": 1100.0}):
+            other = DOSE.model_copy(update={"args": {**DOSE.args, **change}})
+            found = lab.inspect(other)
+            assert found.presence is Presence.UNKNOWN, running
+            assert next(iter(change)) in found.evidence
+        assert lab.inspect(DOSE).presence is Presence.STARTED
+        finish(lab)
+
+
+def test_every_argument_of_a_program_is_compared(lab: AnyLab) -> None:
+    args = {"temperature_c": 900, "dwell_h": 2.0, "ramp_c_per_min": 10.0, "gas": "air"}
+    anneal = order(2, "furnace_1", Verb.ANNEAL, ("S1",), **args, cooling="hold")
+    lab.submit(move(1, "rack", "furnace_1"))
+    finish(lab)
+    lab.submit(anneal)
+    lab.cancel("c2")
+    assert lab.inspect(anneal).presence is Presence.STARTED
+    other = order(2, "furnace_1", Verb.ANNEAL, ("S1",), **args, cooling="furnace")
+    assert lab.inspect(other).presence is Presence.UNKNOWN
+    mill = order(2, "furnace_1", Verb.MILL, ("S1",), mill_min=5.0)
+    assert "verb anneal, not mill" in lab.inspect(mill).evidence
+
+
+def test_the_move_of_a_vial_that_was_there_already_is_its_own(lab: AnyLab) -> None:
+    lab.submit(move(1, "rack", "mixer"))
+    finish(lab)
+    lab.submit(move(2, "rack", "mixer"))
+    assert lab.inspect(move(2, "rack", "mixer")).presence is Presence.STARTED

@@ -123,6 +123,23 @@ def test_the_world_of_another_campaign_is_refused(coarse: Task, tmp_path: Path) 
         FastLab.open(coarse, seed=1, blobs=blobs, path=None)
 
 
+@pytest.mark.parametrize("kind", [FastLab, VirtualLab])
+def test_a_world_of_the_same_task_and_seed_but_another_campaign_is_refused(
+    coarse: Task, tmp_path: Path, kind: type[FastLab] | type[VirtualLab]
+) -> None:
+    path, blobs = tmp_path / "world.db", MemoryBlobs()
+    kind.create(coarse, seed=1, blobs=blobs, path=path, campaign="a" * 64).close()
+    for other in ("b" * 64, ""):
+        with pytest.raises(LabError, match="another campaign") as told:
+            kind.open(coarse, seed=1, blobs=blobs, path=path, campaign=other)
+        assert "a" * 12 in str(told.value.got)
+        assert "a" * 13 not in str(told.value.got)
+        assert (other[:12] or "none") in str(told.value.allowed)
+        assert told.value.do
+        assert told.value.where == str(path)
+    kind.open(coarse, seed=1, blobs=blobs, path=path, campaign="a" * 64).close()
+
+
 def test_a_failing_sink_changes_no_event(
     coarse: Task, script: Play, caplog: pytest.LogCaptureFixture
 ) -> None:
