@@ -57,5 +57,5 @@ bench: $(STAMP)
 	@set -e; for name in $(BENCHES); do echo "== sdl bench $$name"; $(BIN)/sdl bench $$name; done
 
 clean:
-	rm -rf dist build htmlcov .coverage .pytest_cache .ruff_cache .hypothesis .import_linter_cache runs/demo runs/demo.[0-9]*
+	rm -rf dist build htmlcov .coverage .pytest_cache .ruff_cache .hypothesis .import_linter_cache runs/demo
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

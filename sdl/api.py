@@ -6,7 +6,8 @@ from pathlib import Path
 
 from sdl.campaign.config import CampaignConfig
 from sdl.campaign.loop import Campaign
-from sdl.campaign.opening import MEMORY, begin, resume, url_of
+from sdl.campaign.opening import begin, resume
+from sdl.campaign.places import JOURNAL_NAME, MEMORY, url_for, url_of
 from sdl.tasks.task import load_task
 
 
@@ -49,7 +50,7 @@ def start_campaign(
             "laboratory": laboratory,
         }
     )
-    url = MEMORY if folder is None else f"sqlite:///{Path(folder) / 'campaign.db'}"
+    url = MEMORY if folder is None else url_for(Path(folder) / JOURNAL_NAME)
     return begin(config, load_task(task), url)
 
 

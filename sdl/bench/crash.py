@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 
 from sdl.bench.report import BenchReport, Gate, Row, commit, machine
-from sdl.campaign.opening import JOURNAL_NAME, WORLD_NAME, described, url_of
+from sdl.campaign.opening import described
+from sdl.campaign.places import JOURNAL_NAME, WORLD_NAME, url_of
 from sdl.core.command import Effect
 from sdl.core.errors import SdlError
 from sdl.core.event import EventKind, Intended

@@ -26,7 +26,8 @@ from sdl.bench.report import (
 )
 from sdl.campaign.config import BudgetConfig, CampaignConfig
 from sdl.campaign.loop import Campaign
-from sdl.campaign.opening import MEMORY, begin
+from sdl.campaign.opening import begin
+from sdl.campaign.places import MEMORY
 from sdl.core.event import EventKind
 from sdl.core.model import content_hash
 from sdl.journal.projection import projection

@@ -57,7 +57,7 @@ class CampaignConfig(Frozen):
     """Samples on their way at the same time."""
     seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
     """Seeds every decision; the same seed, versions and results give the same campaign."""
-    laboratory: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    laboratory: Annotated[int, Field(ge=0, lt=100_000)] = 0
     """Which hidden laboratory the virtual world draws."""
     store: str | None = None
     """``sqlite:///path/campaign.db``; ``runs/<name>/campaign.db`` if absent."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sdl.campaign.state import CampaignState, SampleProgress
 from sdl.core.capabilities import Capabilities
 from sdl.core.command import Verb
-from sdl.core.recipe import Recipe
+from sdl.core.recipe import Anneal, Cooling, Quench, Recipe
 from sdl.tasks.task import Prices
 
 
@@ -51,7 +51,18 @@ def cost_of(
 
 
 def planned_furnace_hours(recipe: Recipe) -> float:
-    """Furnace time a recipe asks for at least: ramps from 25 °C and soaks, h."""
-    return sum(
-        a.dwell_h + (a.temperature_c - 25.0) / a.ramp_c_per_min / 60.0 for a in recipe.anneals()
-    )
+    """Furnace time a recipe asks for: ramps from 25 °C, soaks, cooling in the furnace, h."""
+    hours = 0.0
+    for step, following in zip(recipe.steps, (*recipe.steps[1:], None), strict=True):
+        if not isinstance(step, Anneal):
+            continue
+        rise_c = max(step.temperature_c - ROOM_C, 0.0)
+        hours += step.dwell_h + rise_c / step.ramp_c_per_min / 60.0
+        if not isinstance(following, Quench) or following.cooling is Cooling.FURNACE:
+            hours += rise_c / FURNACE_COOLING_C_PER_MIN / 60.0
+    return hours
+
+
+ROOM_C = 25.0
+FURNACE_COOLING_C_PER_MIN = 2.0
+"""As ``sdl.core.recipe.Cooling.FURNACE`` says."""

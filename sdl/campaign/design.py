@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from sdl.campaign.claim import Claim, claims
-from sdl.campaign.config import ApproveAbove, ApproveFirst, CampaignConfig
+from sdl.campaign.config import ApproveAbove, ApproveFirst, CampaignConfig, StopConfig
 from sdl.campaign.costs import planned_furnace_hours
 from sdl.campaign.state import CampaignState
+from sdl.core.capabilities import Capabilities
 from sdl.core.errors import PolicyError
-from sdl.core.event import Stopped
+from sdl.core.event import Stopped, Violation
 from sdl.core.proposal import Budget, Proposal
 from sdl.tasks.task import Task
 
@@ -19,8 +21,9 @@ MAX_VETOES = 20
 
 def budget_left(state: CampaignState, config: CampaignConfig, task: Task) -> Budget:
     """Experiments not yet accepted or proposed, and furnace hours not yet spent or planned."""
-    experiments = config.budget.experiments or task.budget.experiments
-    hours = config.budget.furnace_hours or task.budget.furnace_hours
+    experiments, hours = config.budget.experiments, config.budget.furnace_hours
+    experiments = task.budget.experiments if experiments is None else experiments
+    hours = task.budget.furnace_hours if hours is None else hours
     spent = sum(f.event.furnace_hours for f in state.finished.values())
     planned = sum(planned_furnace_hours(p.recipe) for p in state.pending())
     return Budget(
@@ -45,7 +48,8 @@ def goal_reached(state: CampaignState, config: CampaignConfig, task: Task) -> St
 def reason_to_stop(state: CampaignState, config: CampaignConfig, task: Task) -> Stopped | None:
     """Why no new sample should be begun, or ``None``."""
     if state.vetoes_in_row >= MAX_VETOES:
-        return Stopped(reason=f"{MAX_VETOES} proposals in a row were refused", success=False)
+        reason = f"{MAX_VETOES} proposals in a row were refused, the last: {state.last_refusal}"
+        return Stopped(reason=reason, success=_made(state, task))
     reached = goal_reached(state, config, task)
     if reached is not None:
         return reached
@@ -58,8 +62,42 @@ def reason_to_stop(state: CampaignState, config: CampaignConfig, task: Task) -> 
 
 
 def _made(state: CampaignState, task: Task) -> bool:
-    goal = task.success.purity
-    return any((f.event.purity or 0.0) >= goal for f in state.finished.values())
+    """Whether the task's goal was measured, with nothing unexplained, and repeated once."""
+    rule = StopConfig(purity=task.success.purity, repeats=1)
+    found = claims(state.policy_results(), task.target.phase, rule)
+    return any(claim.confirmed(rule.repeats) for claim in found)
+
+
+def beyond_means(
+    proposal: Proposal,
+    state: CampaignState,
+    config: CampaignConfig,
+    task: Task,
+    capabilities: Capabilities,
+) -> tuple[Violation, ...]:
+    """What a waiting proposal needs beyond what is left: furnace hours, powder on the shelf."""
+    if capabilities.pool:
+        return ()
+    found: list[Violation] = []
+    waiting = list(state.undecided)
+    later = waiting[waiting.index(proposal.id) :]
+    claimed = sum(planned_furnace_hours(state.undecided[name].recipe) for name in later)
+    left_h = budget_left(state, config, task).furnace_hours + claimed
+    needed_h = planned_furnace_hours(proposal.recipe)
+    if needed_h > left_h:
+        message = f"{needed_h:.1f} h of furnace time; left: {max(left_h, 0.0):.1f} h"
+        found.append(Violation(rule="furnace-hours", message=message))
+    used: Counter[str] = Counter()
+    for recipe in state.accepted_recipes():
+        for dose in recipe.doses():
+            used[dose.lot] += dose.mass_mg  # pyright: ignore[reportArgumentType]
+    for dose in proposal.recipe.doses():
+        lot = capabilities.lot(dose.lot)
+        if lot is not None and used[dose.lot] + dose.mass_mg > lot.stock_mg:
+            left_mg = max(lot.stock_mg - used[dose.lot], 0.0)
+            message = f"{dose.mass_mg:g} mg of {dose.lot}; left on the shelf: {left_mg:g} mg"
+            found.append(Violation(rule="lot-stock", message=message))
+    return tuple(found)
 
 
 def _claims(state: CampaignState, config: CampaignConfig, task: Task) -> tuple[Claim, ...]:

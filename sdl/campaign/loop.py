@@ -14,6 +14,7 @@ from enum import StrEnum
 from sdl.campaign.config import CampaignConfig
 from sdl.campaign.costs import cost_of
 from sdl.campaign.design import (
+    beyond_means,
     blocks_others,
     budget_left,
     check_proposals,
@@ -29,9 +30,11 @@ from sdl.core.command import Command, LabEvent, Presence
 from sdl.core.errors import LabError
 from sdl.core.event import (
     Accepted,
+    CampaignBegun,
     Decided,
     Done,
     Event,
+    EventKind,
     Failed,
     Finished,
     Intended,
@@ -136,7 +139,7 @@ class Campaign:
 
     def _take(self, event: Event) -> None:
         self.state.apply(event)
-        self.policy.ingest(event)
+        self.policy.ingest(_without_secrets(event))
 
     def _append(self, *payloads: Frozen) -> None:
         self.record(*(Event.of(self.state.time_s, p) for p in payloads))
@@ -276,7 +279,9 @@ class Campaign:
                 done = Violation(rule="goal-reached", message=reached.reason)
                 self._append(Vetoed(proposal=proposal.id, violations=(done,)))
                 return True
-            broken = check_recipe(proposal.recipe, self.capabilities)
+            broken = check_recipe(proposal.recipe, self.capabilities) or beyond_means(
+                proposal, self.state, self.config, self.task, self.capabilities
+            )
             if broken:
                 self._append(Vetoed(proposal=proposal.id, violations=broken))
                 return True
@@ -354,3 +359,12 @@ def _ending(event: LabEvent) -> Event:
     if event.ok:
         return Event.of(event.time_s, Done(command=event.command, result=event.result))
     return Event.of(event.time_s, Failed(command=event.command, error=event.error or "unknown"))
+
+
+def _without_secrets(event: Event) -> Event:
+    """What a policy may see: not which hidden laboratory the virtual world drew."""
+    if event.kind is not EventKind.CAMPAIGN:
+        return event
+    begun = event.read(CampaignBegun)
+    shown = {k: v for k, v in begun.config.items() if k not in ("laboratory", "store")}
+    return event.model_copy(update={"payload": begun.model_copy(update={"config": shown})})

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from agents.registry import make_policy, policy_names, pool_policies
 from sdl.campaign.config import CampaignConfig
 from sdl.campaign.loop import Campaign
+from sdl.campaign.making import Setting, make_lab
+from sdl.campaign.places import world_file
 from sdl.core.capabilities import StationKind
 from sdl.core.errors import ConfigError, JournalError, PolicyError
-from sdl.core.event import CampaignBegun, Done, EventKind, Failed
-from sdl.core.extras import require_extra
-from sdl.core.protocols import Lab
+from sdl.core.event import CampaignBegun, EventKind
 from sdl.core.yaml import load, place_of
 from sdl.journal.journal import Journal
 from sdl.tasks.space import TaskSpace
 from sdl.tasks.task import Task, load_task
-
-MEMORY = "sqlite://"
-"""URL of a journal that leaves no file: for benches."""
-
-JOURNAL_NAME = "campaign.db"
-WORLD_NAME = "world.db"
 
 
 def read_config(path: Path) -> tuple[CampaignConfig, Task]:
@@ -91,44 +87,21 @@ def _replays(task: Task) -> bool:
     return bool(task.laboratory.of_kind(StationKind.TABLE))
 
 
-def store_url(config: CampaignConfig, out: Path | None) -> str:
-    """The journal's URL: ``out``, else the file's ``store``, else ``runs/<name>``."""
-    if out is None and config.store is not None:
-        return config.store
-    folder = out if out is not None else Path("runs") / config.name
-    return f"sqlite:///{folder / JOURNAL_NAME}"
-
-
-def folder_of(url: str) -> Path | None:
-    """The folder of a journal that is a file; ``None`` for memory and servers."""
-    if url == MEMORY or not url.startswith("sqlite:///"):
-        return None
-    return Path(url.removeprefix("sqlite:///")).parent
-
-
-def url_of(run: Path) -> str:
-    """The journal's URL of a run folder, or of the journal file itself.
-
-    Raises:
-        JournalError: There is no journal.
-    """
-    file = run / JOURNAL_NAME if run.is_dir() else run
-    if not file.is_file():
-        raise JournalError(
-            "there is no campaign here",
-            got=str(run),
-            allowed=f"a folder with {JOURNAL_NAME}",
-            do="check the path, or start one with `sdl run`",
-        )
-    return f"sqlite:///{file}"
-
-
 def begin(config: CampaignConfig, task: Task, url: str) -> Campaign:
     """Starts a new campaign.
 
     Raises:
         JournalError: There already is a campaign at ``url``.
+        LabError: There is a virtual world of another campaign.
     """
+    world = world_file(url) if config.lab != "table" else None
+    if world is not None and world.exists():
+        raise JournalError(
+            "there is a virtual world here whose journal is gone",
+            got=str(world),
+            allowed="a place without one",
+            do="choose another folder, or put the journal back",
+        )
     lab_summary = task.laboratory.model_dump(mode="json", exclude={"pool"})
     begun = CampaignBegun(
         config=config.model_dump(mode="json"),
@@ -167,59 +140,25 @@ def described(journal: Journal) -> tuple[CampaignConfig, Task]:
             do="check the path",
         )
     begun = events[0].read(CampaignBegun)
-    return CampaignConfig.model_validate(begun.config), Task.model_validate(begun.task)
+    try:
+        return CampaignConfig.model_validate(begun.config), Task.model_validate(begun.task)
+    except ValidationError as err:
+        first = err.errors()[0]
+        raise JournalError(
+            "the journal's campaign does not fit this version of the program",
+            got=f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
+            do="resume it with the version that began it",
+            where=f"{journal.path}, record 1",
+        ) from err
 
 
 def _assemble(config: CampaignConfig, task: Task, journal: Journal, url: str) -> Campaign:
-    ended = [
-        e.read(Done).command if e.kind is EventKind.DONE else e.read(Failed).command
-        for e in journal.events()
-        if e.kind in (EventKind.DONE, EventKind.FAILED)
-    ]
-    lab = _LABS[config.lab](config, task, journal, folder_of(url), ended)
-    policy = make_policy(config.policy, task=task, blobs=journal.blobs)
-    return Campaign(config, task, journal, lab, policy)
-
-
-LabMaker = Callable[[CampaignConfig, Task, Journal, Path | None, list[str]], Lab]
-
-
-def _virtual(
-    config: CampaignConfig, task: Task, journal: Journal, folder: Path | None, done: list[str]
-) -> Lab:
-    require_extra("twin", "the virtual laboratory", "numba", "scipy")
-    require_extra("lab", "the virtual laboratory", "bluesky", "ophyd")
-    from sdl.campaign.labs.virtual import VirtualLab
-
-    path = None if folder is None else folder / WORLD_NAME
-    maker = VirtualLab.open if path is not None and path.exists() else VirtualLab.create
-    return maker(
-        task,
-        seed=config.laboratory,
-        blobs=journal.blobs,
-        path=path,
-        done=done,
-        documents=journal.documents.append,
-    )
-
-
-def _fast(
-    config: CampaignConfig, task: Task, journal: Journal, folder: Path | None, done: list[str]
-) -> Lab:
-    require_extra("twin", "the fast laboratory", "numba", "scipy")
-    from sdl.campaign.labs.fast import FastLab
-
-    path = None if folder is None else folder / WORLD_NAME
-    maker = FastLab.open if path is not None and path.exists() else FastLab.create
-    return maker(task, seed=config.laboratory, blobs=journal.blobs, path=path, done=done)
-
-
-def _table(
-    config: CampaignConfig, task: Task, journal: Journal, folder: Path | None, done: list[str]
-) -> Lab:
-    from sdl.campaign.labs.table import TableLab
-
-    return TableLab.create(task, done=done)
-
-
-_LABS: dict[str, LabMaker] = {"virtual": _virtual, "fast": _fast, "table": _table}
+    """Laboratory, policy and loop over an open journal; closes it if that fails."""
+    with ExitStack() as undo:
+        undo.callback(journal.close)
+        lab = make_lab(Setting(config, task, journal, url, journal.events()))
+        undo.callback(lab.close)
+        policy = make_policy(config.policy, task=task, blobs=journal.blobs)
+        campaign = Campaign(config, task, journal, lab, policy)
+        undo.pop_all()
+    return campaign

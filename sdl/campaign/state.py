@@ -105,6 +105,7 @@ class CampaignState:
     undecided: dict[str, Proposal] = field(default_factory=dict)
     approved: set[str] = field(default_factory=set)
     vetoes_in_row: int = 0
+    last_refusal: str = ""
     active: dict[str, SampleProgress] = field(default_factory=dict)
     finished: dict[str, FinishedSample] = field(default_factory=dict)
     runs: dict[str, FurnaceRun] = field(default_factory=dict)
@@ -133,11 +134,12 @@ class CampaignState:
             case EventKind.ACCEPTED:
                 self._accept(event.read(Accepted))
             case EventKind.VETOED:
-                del self.undecided[event.read(Vetoed).proposal]
-                self.vetoes_in_row += 1
+                vetoed = event.read(Vetoed)
+                broken = "; ".join(f"{v.rule}, {v.message}" for v in vetoed.violations)
+                self._refuse(vetoed.proposal, broken)
             case EventKind.REJECTED:
-                del self.undecided[event.read(Rejected).proposal]
-                self.vetoes_in_row += 1
+                rejected = event.read(Rejected)
+                self._refuse(rejected.proposal, f"rejected by {rejected.by}")
             case EventKind.APPROVED:
                 self.approved.add(event.read(Approved).proposal)
             case EventKind.RUN:
@@ -177,6 +179,11 @@ class CampaignState:
         )
         self.accepted += 1
         self.vetoes_in_row = 0
+
+    def _refuse(self, proposal: str, why: str) -> None:
+        del self.undecided[proposal]
+        self.vetoes_in_row += 1
+        self.last_refusal = why
 
     def _book(self, booked: RunBooked) -> None:
         self.runs[booked.run] = FurnaceRun(booked.run, booked.station, booked.samples)
@@ -246,6 +253,11 @@ class CampaignState:
         """The finished sample of the highest measured purity."""
         measured = [f for f in self.finished.values() if f.event.purity is not None]
         return max(measured, key=lambda f: f.event.purity or 0.0, default=None)
+
+    def accepted_recipes(self) -> list[Recipe]:
+        """Recipes of all samples that were begun, finished or not."""
+        finished = [f.result.recipe for f in self.finished.values()]
+        return finished + [s.proposal.recipe for s in self.active.values()]
 
     def policy_results(self) -> tuple[Result, ...]:
         """Finished experiments in the order of their ends."""

@@ -51,7 +51,9 @@ def run(
     fresh: Annotated[
         bool, typer.Option(help="Move an earlier campaign in the folder aside and start anew.")
     ] = False,
-    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the file's seed.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**53 - 1, help="Instead of the file's seed.")
+    ] = None,
     report: Annotated[bool, typer.Option(help="Write report.html at the end.")] = True,
 ) -> None:
     """Runs a campaign from its file: designs, makes, measures, learns, repeats."""

@@ -11,16 +11,8 @@ from typing import Any
 
 from sdl.campaign.config import CampaignConfig
 from sdl.campaign.loop import Campaign, Standing
-from sdl.campaign.opening import (
-    JOURNAL_NAME,
-    begin,
-    described,
-    folder_of,
-    read_config,
-    resume,
-    store_url,
-    url_of,
-)
+from sdl.campaign.opening import begin, described, read_config, resume
+from sdl.campaign.places import folder_of, journal_file, store_url, url_of
 from sdl.campaign.state import CampaignState
 from sdl.campaign.words import doing
 from sdl.cli.progress import watching
@@ -44,19 +36,19 @@ def run_campaign(
     """
     config, task = read_config(file)
     if seed is not None:
-        config = config.model_copy(update={"seed": seed})
+        config = CampaignConfig.model_validate({**config.model_dump(), "seed": seed})
     url = store_url(config, out)
-    folder = folder_of(url)
-    if folder is not None and (folder / "campaign.db").exists():
+    journal = journal_file(url)
+    if journal is not None and journal.exists():
         if not fresh:
             raise JournalError(
-                "there is a campaign in this folder already",
-                got=str(folder),
-                allowed="a folder without campaign.db",
-                do=f"go on with `sdl resume {folder}`, or start anew with --fresh, which moves "
-                "the earlier one aside",
+                "there is a campaign here already",
+                got=str(journal),
+                allowed="a place without one",
+                do=f"go on with `sdl resume {journal}`, or start anew with --fresh, which moves "
+                "the folder aside",
             )
-        _move_aside(folder)
+        _move_aside(journal)
     return _work(begin(config, task, url), url, with_report=with_report)
 
 
@@ -86,26 +78,47 @@ def _decide(campaign: Campaign, approve: list[str], reject: list[str], by: str) 
     """Journals a person's decisions on waiting proposals."""
     if not approve and not reject:
         return
-    if not by:
+    if not by.strip():
         raise ConfigError("nobody is named", got="no --by", do="add --by 'your name'")
     waiting = ", ".join(campaign.state.undecided) or "none"
-    for name in (*approve, *reject):
+    named = (*approve, *reject)
+    for name in named:
         if name not in campaign.state.undecided:
             raise ConfigError("this proposal does not wait", got=name, allowed=waiting)
+        if named.count(name) > 1:
+            raise ConfigError(
+                "this proposal is named more than once",
+                got=name,
+                allowed="each once, to approve or to reject",
+                do="name it once",
+            )
     now_s = campaign.state.time_s
     decisions = [Event.of(now_s, Approved(proposal=p, by=by)) for p in approve]
     decisions += [Event.of(now_s, Rejected(proposal=p, by=by)) for p in reject]
     campaign.record(*decisions)
 
 
-def _move_aside(folder: Path) -> None:
-    """Renames an earlier run to the next free ``<folder>.N``, unless a controller works in it."""
-    lock = OwnerLock.acquire(folder / "campaign.db.lock", str(folder / "campaign.db"))
+def _move_aside(journal: Path) -> None:
+    """Renames the folder of an earlier run to the next free ``<folder>.N``.
+
+    Raises:
+        JournalLockedError: A controller works in it.
+        ConfigError: The folder cannot be moved.
+    """
+    folder = journal.resolve().parent
+    lock = OwnerLock.acquire(journal.with_name(journal.name + ".lock"), str(journal))
     try:
         number = 1
         while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
             number += 1
         folder.rename(aside)
+    except OSError as err:
+        raise ConfigError(
+            "the earlier campaign cannot be moved aside",
+            got=f"{folder}: {err.strerror}",
+            allowed="a folder of its own that this user may rename",
+            do="give another folder as --out",
+        ) from err
     finally:
         lock.release()
     sys.stderr.write(f"sdl: the earlier campaign was moved to {aside}\n")
@@ -210,7 +223,7 @@ def read_status(run: Path) -> dict[str, Any]:
 
 
 def _lock_file(run: Path) -> Path:
-    file = run / JOURNAL_NAME if run.is_dir() else run
+    file = journal_file(url_of(run)) or run
     return file.with_name(file.name + ".lock")
 
 

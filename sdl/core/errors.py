@@ -18,8 +18,53 @@
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
 from typing import ClassVar
+
+LONGEST_GOT = 200
+"""Characters of what was given that a message repeats."""
+
+LONGEST_PART = 1500
+"""Characters of every other part of a message: what is wrong may quote what was given."""
+
+
+class _Excerpt(reprlib.Repr):
+    """Short texts of values however large: nothing is written out only to be cut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 3
+        self.maxstring = self.maxother = 120
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write integers of thousands of digits.
+        if x.bit_length() > 400:
+            return f"an integer of {x.bit_length()} bits"
+        return repr(x)
+
+
+_EXCERPT = _Excerpt()
+
+
+def excerpt(value: object) -> str:
+    """``repr`` of a value in at most ``LONGEST_GOT`` characters."""
+    return _cut(_EXCERPT.repr(value), LONGEST_GOT)
+
+
+def one_line(text: str) -> str:
+    """The text with line ends, control characters and lone surrogates written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in " \u00a0\u202f" else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 class SdlError(Exception):
@@ -52,16 +97,16 @@ class SdlError(Exception):
         super().__init__(self.render())
 
     def render(self) -> str:
-        """The message as one paragraph: ``where: what; got ...; allowed ...; do``."""
-        parts = [self.what]
+        """The message as one line: ``where: what; got ...; allowed ...; do``."""
+        parts = [_cut(self.what, LONGEST_PART)]
         if self.got is not None:
-            parts.append(f"got {self.got}")
+            parts.append(f"got {_cut(str(self.got), LONGEST_GOT)}")
         if self.allowed is not None:
-            parts.append(f"allowed: {self.allowed}")
+            parts.append(f"allowed: {_cut(str(self.allowed), LONGEST_PART)}")
         if self.do is not None:
             parts.append(f"what to do: {self.do}")
         text = "; ".join(parts)
-        return text if self.where is None else f"{self.where}: {text}"
+        return one_line(text if self.where is None else f"{self.where}: {text}")
 
 
 class ConfigError(SdlError):

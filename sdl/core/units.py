@@ -7,12 +7,30 @@ another dimension (``"900 kg"``) is refused with the unit that is allowed.
 from __future__ import annotations
 
 import re
+import tokenize
 from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from sdl.core.errors import excerpt
+
 _NUMBER = re.compile(r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$")
+_QUANTITY = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S.*?)\s*$")
+# Pint evaluates arithmetic in a unit, and `9**9**9` would never end: one small power at most.
+_UNIT = re.compile(r"(?!.*\d{3})(?!.*(\*\*|\^).*(\*\*|\^))[A-Za-z0-9_ ./*^()%°µμΔ+-]{1,40}")
+# What pint's tokenizer and arithmetic raise on texts that are no units, as `hour/0`.
+_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+)
 
 
 @cache
@@ -41,15 +59,17 @@ def to_unit(value: object, unit: str) -> object:
     import pint
 
     registry = _registry()
-    match = re.match(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S.*?)\s*$", value)
-    if match is None:
-        raise ValueError(f"{value!r} is not a number or a quantity; allowed: a number in {unit}")
+    match = _QUANTITY.match(value) if len(value) <= 200 else None
+    if match is None or not _UNIT.fullmatch(match[2]):
+        raise ValueError(
+            f"{excerpt(value)} is not a number or a quantity; allowed: a number in {unit}"
+        )
     try:
         return float(registry.Quantity(float(match[1]), match[2]).to(unit).magnitude)
-    except (pint.errors.PintError, AssertionError, AttributeError, TypeError) as err:
+    except (pint.errors.PintError, *_FAULTS) as err:
         raise ValueError(
-            f"{value!r} is not a quantity in {unit}; allowed: a number in {unit}, or a quantity "
-            f"that converts to it"
+            f"{excerpt(value)} is not a quantity in {unit}; "
+            f"allowed: a number in {unit}, or a quantity that converts to it"
         ) from err
 
 
@@ -62,6 +82,9 @@ Celsius = Annotated[float, _in("degC"), Field(ge=-273.15, le=3500)]
 
 Hours = Annotated[float, _in("hour"), Field(ge=0, le=100_000)]
 """Duration in hours."""
+
+PositiveHours = Annotated[float, _in("hour"), Field(gt=0, le=100_000)]
+"""Duration in hours, above zero."""
 
 Minutes = Annotated[float, _in("minute"), Field(ge=0, le=1_000_000)]
 """Duration in minutes."""

@@ -12,18 +12,25 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sdl.core.errors import ConfigError
+from sdl.core.errors import ConfigError, excerpt
 from sdl.core.model import SAFE_ID
 
 MAX_BYTES = 1_000_000
-MAX_ALIASES = 50
+MAX_ALIASES = 10
+MAX_DIGITS = 400
 
 M = TypeVar("M", bound=BaseModel)
 Location = tuple[int | str, ...]
 
+# What PyYAML raises of its own on a value that does not fit its tag, as `!!int ""`.
+_MISFITS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+# Lists whose order is lost, and bytes: no key of ours is one.
+_NOT_OURS = ("set", "omap", "pairs", "binary")
+
 
 class _Loader(yaml.SafeLoader):
-    """Safe loader that refuses duplicate keys and swarms of aliases."""
+    """Safe loader that refuses duplicate keys, keys that are no text and swarms of aliases."""
 
     aliases = 0
 
@@ -37,21 +44,65 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
-        for key, _ in node.value:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        for key, _ in pairs:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _refused("a key is a list or a mapping, not a word", key)
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice", key.start_mark
-                )
+                raise _refused(f"the key {excerpt(key.value)} stands twice", key)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        library: Any = super()  # the stubs leave this method without types
+        try:
+            return library.construct_object(node, deep)
+        except _MISFITS as err:
+            kind = str(node.tag).rpartition(":")[2]
+            raise _refused(f"{excerpt(node.value)} is no {kind}", node) from err
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        value: Any = super().construct_scalar(node)
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise _refused(f"{excerpt(value)} holds half a character", node)
+        if node.tag in _NUMBERS and len(value) > MAX_DIGITS:
+            raise _refused(f"a number of {len(value)} digits", node)
+        return value
+
+
+def _refused_kind(loader: _Loader, node: yaml.Node) -> Any:
+    raise _refused(f"no key of ours takes {node.tag.rpartition(':')[2]!r}", node)
+
+
+for _kind in _NOT_OURS:
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _refused_kind)
+
+
+def _refused(problem: str, node: yaml.Node) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 def read_text(path: Path, what: str) -> str:
     """The text of a file.
 
     Raises:
-        ConfigError: Absent, a directory, not readable, not UTF-8 or longer than 1 MB.
+        ConfigError: Absent, a directory, not readable, not UTF-8 or longer than 1 MB, or no name
+            that a file can have.
     """
+    try:
+        return _read(path, what)
+    except (OSError, ValueError) as err:  # ValueError: not UTF-8, NUL in the name
+        reason = err.strerror if isinstance(err, OSError) else str(err)
+        raise ConfigError(
+            f"{what} cannot be read",
+            got=reason,
+            allowed="a readable file of UTF-8 text",
+            do="check the path",
+            where=excerpt(path.name) if len(path.name) > 200 else path,
+        ) from err
+
+
+def _read(path: Path, what: str) -> str:
     if not path.is_file():
         near = sorted(p.name for p in path.parent.glob("*" + path.suffix)) if path.suffix else []
         raise ConfigError(
@@ -68,12 +119,7 @@ def read_text(path: Path, what: str) -> str:
             do="split it, or check that it is the right file",
             where=path,
         )
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as err:
-        raise ConfigError(
-            f"{what} cannot be read", got=str(err), allowed="UTF-8 text", where=path
-        ) from err
+    return path.read_text(encoding="utf-8")
 
 
 def load(path: Path, model: type[M], what: str = "the file") -> M:
@@ -99,7 +145,7 @@ def parse(text: str, model: type[M], name: str) -> M:
     try:
         data = yaml.load(text, Loader=_Loader)  # a subclass of SafeLoader
         root = _compose(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as err:
+    except (yaml.YAMLError, RecursionError, *_MISFITS) as err:
         mark = getattr(err, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
         problem = getattr(err, "problem", None) or str(err)
@@ -133,7 +179,7 @@ def place_of(path: Path, *keys: str | int) -> str:
     """``file:line`` of a key of a file that was read before; ``file`` if it cannot be found."""
     try:
         root = _compose(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return str(path)
     return f"{path}:{line_of(root, keys)}"
 
@@ -161,11 +207,8 @@ def _config_error(
 ) -> ConfigError:
     # A faulty child makes its parent too short or missing: only the innermost errors are told.
     every = err.errors()
-    inner = [
-        e
-        for e in every
-        if not any(o is not e and o["loc"][: len(e["loc"])] == e["loc"] for o in every)
-    ]
+    parents = {e["loc"][:depth] for e in every for depth in range(len(e["loc"]))}
+    inner = [e for e in every if e["loc"] not in parents]
     # A misspelt key is also a missing one: the line where it stands is the one to correct.
     details = sorted(
         inner or every, key=lambda e: (e["type"] == "missing", line_of(root, e["loc"]))
@@ -183,20 +226,20 @@ def _config_error(
 def _explain(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str, str | None, str]:
     """What, got, allowed, do for one pydantic error."""
     location, given = error["loc"], error.get("input")
-    dotted = ".".join(str(part) for part in location)
+    dotted = ".".join(str(part)[:100] for part in location)
     if error["type"] == "extra_forbidden":
         owner = _model_at(model, location[:-1])
         keys = list(owner.model_fields) if owner else []
         near = difflib.get_close_matches(str(location[-1]), keys, n=1)
         do = f"did you mean {near[0]!r}?" if near else "remove it"
-        return "unknown key", repr(location[-1]), ", ".join(keys) or None, do
+        return "unknown key", excerpt(location[-1]), ", ".join(keys) or None, do
     if error["type"] == "missing":
-        return f"{dotted} is missing", "nothing", None, f"add `{location[-1]}: ...`"
+        return f"{dotted} is missing", "nothing", None, f"add `{str(location[-1])[:100]}: ...`"
     if error["type"] == "finite_number" or (isinstance(given, float) and not math.isfinite(given)):
-        return f"{dotted} must be a finite number", str(given), "a finite number", "correct it"
+        return f"{dotted} must be a finite number", excerpt(given), "a finite number", "correct it"
     message = error["msg"].removeprefix("Value error, ")
     head, _, allowed = message.partition("; allowed: ")
-    return f"{dotted}: {head}", repr(given), allowed or _allowed(error), "correct this value"
+    return f"{dotted}: {head}", excerpt(given), allowed or _allowed(error), "correct this value"
 
 
 def _allowed(error: ErrorDetails) -> str | None:
@@ -207,6 +250,8 @@ def _allowed(error: ErrorDetails) -> str | None:
     bounds = [f"{sign} {context[key]}" for key, sign in signs.items() if key in context]
     if bounds:
         return " and ".join(bounds)
+    if error["type"] == "too_short":
+        return f"at least {context['min_length']}"
     expected = context.get("expected") or context.get("expected_tags") or context.get("pattern")
     return None if expected is None else str(expected)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from sdl.core.errors import (
     JournalError,
     JournalLockedError,
     MissingExtraError,
+    excerpt,
 )
 
 Mode = Literal["create", "write", "read", "salvage"]
@@ -26,6 +29,8 @@ Mode = Literal["create", "write", "read", "salvage"]
 
 _STORES = "sqlite:///path/to/campaign.db, sqlite:// (memory), postgresql://user@host/database"
 _BUSY_TIMEOUT_S = 5.0
+# Of 255 bytes that systems allow: files beside the journal add a suffix to its name.
+_LONGEST_NAME = 240
 
 
 class Backend(StrEnum):
@@ -72,6 +77,9 @@ class Location:
 def locate(url: str) -> Location:
     """Reads a store URL.
 
+    The path of every form of SQLite URL is absolute: ``~`` is the home folder, ``%20`` a space,
+    ``file:`` before it and options after ``?`` are no part of it (a ``?`` of a name is ``%3F``).
+
     Raises:
         JournalError: It is none, or of a database that is not supported.
     """
@@ -79,15 +87,16 @@ def locate(url: str) -> Location:
         url = "sqlite://"
     try:
         parsed = make_url(url)
-    except ArgumentError as err:
-        raise JournalError(
-            "this is not a store", got=repr(url), allowed=_STORES, do="correct `store:`"
-        ) from err
+    except (ArgumentError, ValueError) as err:  # ValueError: a port that is no number
+        raise _no_store("this is not a store", url) from err
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        if parsed.database in (None, "", ":memory:"):
+        if parsed.host:
+            raise _no_store("a SQLite store has three slashes before its path", url)
+        name = (parsed.database or "").removeprefix("file:")
+        if name in ("", ":memory:"):
             return Location(Backend.MEMORY, parsed)
-        return Location(Backend.FILE, parsed, Path(parsed.database or "").expanduser().absolute())
+        return Location(Backend.FILE, parsed, _file(name, url))
     if backend == "postgresql":
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
@@ -98,6 +107,26 @@ def locate(url: str) -> Location:
         allowed=_STORES,
         do="correct `store:`",
     )
+
+
+def _file(name: str, url: str) -> Path:
+    """The absolute path of a database file that need not exist."""
+    try:
+        longest = max(len(os.fsencode(part)) for part in (*Path(name).parts, ""))
+        path = Path(name).expanduser().absolute()
+    except (RuntimeError, ValueError) as err:  # `~nobody`, half a character
+        raise _no_store("this is no path of a file", url) from err
+    if "\0" in name or longest > _LONGEST_NAME:
+        raise _no_store(f"a name in this path holds NUL or is over {_LONGEST_NAME} bytes", url)
+    return path
+
+
+def _no_store(what: str, url: str) -> JournalError:
+    try:
+        got = make_url(url).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        got = re.sub(r":[^:@/]*@", ":***@", url)
+    return JournalError(what, got=excerpt(got), allowed=_STORES, do="correct `store:`")
 
 
 def connect(location: Location, mode: Mode) -> Connection:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from scipy.special import gammaln
 
 from sdl.campaign.config import BudgetConfig, CampaignConfig
-from sdl.campaign.opening import MEMORY, begin
+from sdl.campaign.opening import begin
+from sdl.campaign.places import MEMORY
 from sdl.figures.best import Attempt, Band
 from sdl.report.record import CampaignRecord, read_record
 from sdl.tasks.task import Task

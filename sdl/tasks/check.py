@@ -1,15 +1,33 @@
-"""What no single key of a task shows: ranges against limits, lots against the shelf."""
+"""What no single key of a task shows: names that repeat, stations, lots and ranges that clash."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from sdl.chemistry.system import ChemicalSystem, load_system, system_names
 from sdl.core.capabilities import StationKind
 from sdl.core.errors import ConfigError
-from sdl.core.recipe import Cooling
+from sdl.core.recipe import Cooling, Gas
 from sdl.core.yaml import place_of
+from sdl.tasks.check_space import Fault, corner_faults
 from sdl.tasks.task import Space, Task
+
+ROOM_C = 25.0
+"""Lowest temperature of a furnace, degC: it heats and does not cool below the room."""
+
+NO_SYSTEM = "none"
+"""``system`` of a task whose laboratory replays a table."""
+
+_ALWAYS_NEEDED = (
+    StationKind.DISPENSER,
+    StationKind.MIXER,
+    StationKind.FURNACE,
+    StationKind.DIFFRACTOMETER,
+    StationKind.TRANSFER,
+)
+_MASS_TOLERANCE = 0.01
 
 
 def check_task(task: Task, path: Path) -> None:
@@ -20,28 +38,96 @@ def check_task(task: Task, path: Path) -> None:
         path: Its file, for messages with lines.
 
     Raises:
-        ConfigError: A range is empty or beyond every station, or a lot is not on the shelf.
+        ConfigError: A name stands twice, the chemical system, a phase, a station or a lot is
+            missing, or a range is empty or beyond every station.
     """
-    if task.space is None:
-        return
-    for keys, what, got, allowed in _faults(task, task.space):
+    for keys, what, got, allowed in _faults(task):
         raise ConfigError(
             f"{'.'.join(str(k) for k in keys)}: {what}",
             got=got,
             allowed=allowed,
-            do="correct the range, the lot or the station",
+            do="correct this value, or what it does not agree with",
             where=place_of(path, *keys),
         )
 
 
-Fault = tuple[tuple[str | int, ...], str, str, str]
+def _faults(task: Task) -> Iterator[Fault]:
+    # In this order: each check may rely on those before it.
+    yield from _names(task)
+    systems = system_names() if task.space else (*system_names(), NO_SYSTEM)
+    if task.system not in systems:
+        yield ("system",), "there is no such chemical system", task.system, ", ".join(systems)
+    if task.space is None:
+        return
+    system = load_system(task.system)
+    yield from _stations(task, task.space)
+    yield from _furnaces(task, system)
+    yield from _phases(task, system)
+    yield from _choices(task, task.space)
+    yield from _cations(task, task.space, system)
+    yield from _ranges(task.space)
+    yield from _limits(task, task.space)
+    yield from corner_faults(task)
 
 
-def _faults(task: Task, space: Space) -> Iterator[Fault]:
-    yield from _lots(task, space)
-    yield from _ranges(space)
-    yield from _limits(task, space)
-    gases = {g for s in task.laboratory.of_kind(StationKind.FURNACE) for g in s.gases}
+def _names(task: Task) -> Iterator[Fault]:
+    for key, names in (
+        ("stations", [s.name for s in task.laboratory.stations]),
+        ("shelf", [lot.name for lot in task.laboratory.shelf]),
+    ):
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                keys = ("laboratory", key, i, "name")
+                yield keys, "the name stands twice", name, "each name once"
+
+
+def _stations(task: Task, space: Space) -> Iterator[Fault]:
+    quenched = any(cooling is not Cooling.FURNACE for cooling in space.coolings)
+    needed = (*_ALWAYS_NEEDED, *((StationKind.QUENCH,) if quenched else ()))
+    have = sorted({s.kind.value for s in task.laboratory.stations})
+    for kind in needed:
+        if not task.laboratory.of_kind(kind):
+            keys = ("laboratory", "stations")
+            allowed = f"at least one of each: {', '.join(k.value for k in needed)}"
+            yield keys, f"there is no {kind.value}", ", ".join(have) or "none", allowed
+
+
+def _furnaces(task: Task, system: ChemicalSystem) -> Iterator[Fault]:
+    limit = system.range_k()[1] - 273.15
+    allowed = f"{ROOM_C:g} to {limit:g} °C, where the free energies of {system.name} end"
+    for i, station in enumerate(task.laboratory.stations):
+        if station.kind is not StationKind.FURNACE:
+            continue
+        keys, top = ("laboratory", "stations", i, "max_temperature_c"), station.max_temperature_c
+        if top is None:
+            yield keys, f"the furnace {station.name} has no limit", "nothing", allowed
+        elif not ROOM_C <= top <= limit:
+            yield keys, "no simulation goes so far", f"{top:g} °C", allowed
+
+
+def _phases(task: Task, system: ChemicalSystem) -> Iterator[Fault]:
+    solids = {phase.name: phase for phase in system.solids}
+    what, allowed = f"{system.name} has no such solid", ", ".join(solids)
+    if task.target.phase not in solids:
+        yield ("target", "phase"), what, task.target.phase, allowed
+    for i, lot in enumerate(task.laboratory.shelf):
+        keys = ("laboratory", "shelf", i)
+        if lot.phase not in solids:
+            yield (*keys, "phase"), what, lot.phase, allowed
+            continue
+        true = solids[lot.phase].molar_mass_g_per_mol
+        if abs(lot.molar_mass_g_per_mol - true) > _MASS_TOLERANCE * true:
+            got, bound = f"{lot.molar_mass_g_per_mol:g}", f"{true:g} g/mol within 1 %"
+            yield (*keys, "molar_mass_g_per_mol"), f"{lot.phase} weighs otherwise", got, bound
+
+
+def _choices(task: Task, space: Space) -> Iterator[Fault]:
+    for name, values in (("gases", space.gases), ("coolings", space.coolings)):
+        for i, value in enumerate(values):
+            if value in values[:i]:
+                yield ("space", name, i), "the choice stands twice", value.value, "each once"
+    furnaces = task.laboratory.of_kind(StationKind.FURNACE)
+    gases = {g for s in furnaces for g in s.gases or (Gas.AIR,)}
     for i, gas in enumerate(space.gases):
         if gas not in gases:
             offered = ", ".join(sorted(g.value for g in gases))
@@ -53,13 +139,32 @@ def _faults(task: Task, space: Space) -> Iterator[Fault]:
             yield ("space", "coolings", i), "no station cools like this", cooling.value, offered
 
 
-def _lots(task: Task, space: Space) -> Iterator[Fault]:
+def _cations(task: Task, space: Space, system: ChemicalSystem) -> Iterator[Fault]:
+    target = system.phase(task.target.phase).composition
+    cations = [element for element in target if element != "O"]
+    used = Counter(name for group in space.cation_lots for name in group)
     shelf = ", ".join(lot.name for lot in task.laboratory.shelf)
+    groups: list[str] = []
     for i, group in enumerate(space.cation_lots):
+        brought: set[str] = set()
         for j, name in enumerate(group):
-            if task.laboratory.lot(name) is None:
-                keys = ("space", "cation_lots", i, j)
+            keys, lot = ("space", "cation_lots", i, j), task.laboratory.lot(name)
+            if lot is None:
                 yield keys, "the lot is not on the shelf", repr(name), shelf
+                return
+            if used[name] > 1:
+                yield keys, "the lot stands twice", repr(name), "each lot once"
+            found = [e for e in system.phase(lot.phase).composition if e in cations]
+            if len(found) != 1 or brought - {*found}:
+                one = " or ".join(sorted(brought) or cations)
+                got = f"{name} with {', '.join(found) or 'none'}"
+                yield keys, f"a lot of this group brings {one} and nothing else", got, one
+                return
+            brought |= {*found}
+        groups += sorted(brought)
+    if sorted(groups) != sorted(cations):
+        got, allowed = ", ".join(groups), f"one group for each of {', '.join(cations)}"
+        yield ("space", "cation_lots"), f"cations of {task.target.phase}", got, allowed
 
 
 def _ranges(space: Space) -> Iterator[Fault]:
@@ -68,10 +173,10 @@ def _ranges(space: Space) -> Iterator[Fault]:
         if interval.high < interval.low:
             got = f"low {interval.low:g}, high {interval.high:g}"
             yield ("space", name), "the range is empty", got, "low <= high"
-        if name in ("ratio", "dwell_h", "ramp_c_per_min") and interval.low <= 0:
-            yield ("space", name, "low"), "must be above zero", f"{interval.low:g}", "> 0"
-        if name == "mill_min" and interval.low < 0:
-            yield ("space", name, "low"), "time is not negative", f"{interval.low:g}", ">= 0"
+    low = space.temperature_c.low
+    if low < ROOM_C:
+        keys = ("space", "temperature_c", "low")
+        yield keys, "a furnace does not cool", f"{low:g} °C", f">= {ROOM_C:g} °C"
 
 
 def _limits(task: Task, space: Space) -> Iterator[Fault]:

@@ -137,6 +137,11 @@ class TaskSpace:
         start = len(self.axes)
         return {start + i: count for i, (_, count) in enumerate(self.choices)}
 
+    def heaviest(self, cation: int) -> int:
+        """Index, in its group, of the lot of a cation that weighs most for one batch."""
+        masses = [self._stoichiometric_mg[name] for name in self.ranges.cation_lots[cation]]
+        return masses.index(max(masses))
+
     def decode(self, point: npt.NDArray[np.float64]) -> Recipe:
         """The recipe at a point, shape ``(dimension,)``; coordinates outside [0, 1] are clipped."""
         values = {a.name: a.value(float(u)) for a, u in zip(self.axes, point, strict=False)}

@@ -13,7 +13,14 @@ from sdl.core.errors import ConfigError
 from sdl.core.material import Target
 from sdl.core.model import Frozen, SafeId, content_hash
 from sdl.core.recipe import Cooling, Gas
-from sdl.core.units import Celsius, Hours, Minutes
+from sdl.core.units import (
+    Celsius,
+    CelsiusPerMinute,
+    Hours,
+    Milligram,
+    Minutes,
+    PositiveHours,
+)
 from sdl.core.yaml import load
 
 
@@ -24,15 +31,53 @@ class Interval(Frozen):
     high: float
 
 
+class CelsiusInterval(Interval):
+    """Temperatures in degC; takes quantities such as ``873 K``."""
+
+    low: Celsius
+    high: Celsius
+
+
+class HoursInterval(Interval):
+    """Durations in hours, above zero; takes quantities such as ``30 min``."""
+
+    low: PositiveHours
+    high: PositiveHours
+
+
+class MinutesInterval(Interval):
+    """Durations in minutes; takes quantities such as ``0.5 h``."""
+
+    low: Minutes
+    high: Minutes
+
+
+class RampInterval(Interval):
+    """Heating rates in degC/min, above zero; takes quantities such as ``300 K/hour``."""
+
+    low: CelsiusPerMinute
+    high: CelsiusPerMinute
+
+
+class RatioInterval(Interval):
+    """Ratios of amounts, above zero."""
+
+    low: Annotated[float, Field(gt=0)]
+    high: Annotated[float, Field(gt=0)]
+
+
+Price = Annotated[float, Field(ge=0)]
+
+
 class Prices(Frozen):
     """What things cost in units of the reward (DESIGN section 3)."""
 
-    furnace_hour: float = 0.004
-    kwh: float = 0.003
-    scan_2_min: float = 0.02
-    scan_8_min: float = 0.04
-    sample: float = 0.05
-    euro: float = 0.02
+    furnace_hour: Price = 0.004
+    kwh: Price = 0.003
+    scan_2_min: Price = 0.02
+    scan_8_min: Price = 0.04
+    sample: Price = 0.05
+    euro: Price = 0.02
     """Lots cost their price divided by 50 EUR."""
 
 
@@ -57,23 +102,26 @@ class Hidden(Frozen):
 class Space(Frozen):
     """Ranges of the recipes a task admits; ``sdl.tasks.space`` turns them into a unit cube."""
 
-    cation_lots: tuple[tuple[SafeId, ...], ...]
+    cation_lots: Annotated[
+        tuple[Annotated[tuple[SafeId, ...], Field(min_length=1)], ...],
+        Field(min_length=1, max_length=8),
+    ]
     """For each cation of the target, the lots to choose one from; the first cation is scaled."""
-    ratio: Interval
+    ratio: RatioInterval
     """Charged amount of the first cation over the stoichiometric amount, by the labels."""
-    temperature_c: Interval
-    dwell_h: Interval
+    temperature_c: CelsiusInterval
+    dwell_h: HoursInterval
     """Logarithmic."""
-    ramp_c_per_min: Interval
+    ramp_c_per_min: RampInterval
     """Logarithmic."""
-    mill_min: Interval
-    gases: tuple[Gas, ...]
-    coolings: tuple[Cooling, ...]
+    mill_min: MinutesInterval
+    gases: Annotated[tuple[Gas, ...], Field(min_length=1)]
+    coolings: Annotated[tuple[Cooling, ...], Field(min_length=1)]
     regrinds: Annotated[int, Field(ge=0, le=3)] = 0
     """Largest number of regrind-and-anneal-again cycles."""
-    batch_mg: Annotated[float, Field(gt=0)] = 1500.0
+    batch_mg: Annotated[Milligram, Field(gt=0)] = 1500.0
     """Mass of target that a sample would give, mg."""
-    scan_min: Minutes = 8.0
+    scan_min: Annotated[Minutes, Field(gt=0, le=600)] = 8.0
 
 
 class BudgetLimits(Frozen):

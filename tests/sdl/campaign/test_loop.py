@@ -2,12 +2,14 @@
 
 import pytest
 
+import sdl.api
 from agents.registry import make_policy
 from sdl.campaign.config import BudgetConfig, CampaignConfig, StopConfig
 from sdl.campaign.labs.fast import FastLab
 from sdl.campaign.loop import Campaign, Standing
-from sdl.campaign.opening import MEMORY, begin, resume
-from sdl.core.errors import PolicyError
+from sdl.campaign.opening import begin, resume
+from sdl.campaign.places import MEMORY
+from sdl.core.errors import JournalError, LabError, PolicyError
 from sdl.core.event import (
     Approved,
     Decided,
@@ -206,22 +208,50 @@ def test_a_rejected_proposal_is_never_made():
     assert not events_of(campaign, Intended)
 
 
-def test_a_lot_that_runs_out_fails_its_sample_only():
-    shelf = tuple(lot.model_copy(update={"stock_mg": 1500.0}) for lot in TASK.laboratory.shelf)
+def test_a_jam_fails_its_sample_only():
+    campaign = scripted(Scripted([hot(Characterise())] * 2), in_flight=1)
+    campaign.lab.world.plant_stop("mixer", 0.5)
+    campaign.run()
+    states = [f.state for f in events_of(campaign, Finished)]
+    assert states == [SampleState.FAILED, SampleState.FINISHED]
+    assert campaign.state.policy_results()[0].observation is None
+
+
+def test_powder_that_is_not_left_is_not_promised():
+    shelf = tuple(lot.model_copy(update={"stock_mg": 2500.0}) for lot in TASK.laboratory.shelf)
     task = TASK.model_copy(
         update={"laboratory": TASK.laboratory.model_copy(update={"shelf": shelf})}
     )
-    settings = config(in_flight=1)
+    settings = config(in_flight=3)
     journal = begin(settings, TASK, MEMORY).journal
     lab = FastLab.create(task, seed=0, blobs=journal.blobs)
-    campaign = Campaign(settings, task, journal, lab, Scripted([hot(Characterise())] * 2))
+    campaign = Campaign(settings, task, journal, lab, Scripted([hot(Characterise())] * 3))
     campaign.run()
-    assert [f.state for f in events_of(campaign, Finished)] == [
-        SampleState.FINISHED,
-        SampleState.FAILED,
-    ]
-    results = campaign.state.policy_results()
-    assert results[1].observation is None
+    assert len(events_of(campaign, Finished)) == 2
+    (veto,) = events_of(campaign, Vetoed)
+    assert veto.violations[0].rule == "lot-stock"
+
+
+def test_furnace_hours_are_a_limit_before_they_are_spent():
+    short = BudgetConfig(experiments=4, furnace_hours=45.0)
+    campaign = scripted(Scripted([hot(Characterise())] * 4), budget=short)
+    campaign.run()
+    spent = sum(f.furnace_hours for f in events_of(campaign, Finished))
+    assert 0 < spent <= 45.0
+    assert {v.violations[0].rule for v in events_of(campaign, Vetoed)} == {"furnace-hours"}
+
+
+def test_a_policy_does_not_learn_which_laboratory_was_drawn():
+    class Curious(Scripted):
+        seen = None
+
+        def ingest(self, event):
+            if event.kind is EventKind.CAMPAIGN:
+                Curious.seen = event.payload.config
+
+    scripted(Curious([]), laboratory=7)
+    assert Curious.seen["task"] == TASK.name
+    assert "laboratory" not in Curious.seen
 
 
 def test_wrong_numbers_of_proposals_are_refused():
@@ -279,3 +309,57 @@ def test_proposals_that_wait_are_withdrawn_once_the_goal_is_confirmed():
     (veto,) = events_of(campaign, Vetoed)
     assert veto.proposal == "P1"
     assert veto.violations[0].rule == "goal-reached"
+
+
+@pytest.fixture
+def half_done(tmp_path):
+    """Begins campaigns in folders of their own and leaves them after 20 actions."""
+
+    def make(name, **changes):
+        url = f"sqlite:///{tmp_path}/{name}/campaign.db"
+        campaign = begin(config(**changes), TASK, url)
+        for _ in range(20):
+            campaign.step()
+        campaign.close()
+        return url, tmp_path / name / "world.db"
+
+    return make
+
+
+def test_a_lost_world_is_not_replaced_by_an_empty_one(half_done):
+    url, world = half_done("a")
+    world.unlink()
+    with pytest.raises(LabError, match=r"world\.db"):
+        resume(url)
+    with Journal.open(url, owner=False) as journal:
+        assert not [e for e in journal.events() if e.kind is EventKind.FAILED]
+
+
+def test_the_world_of_another_campaign_is_refused(half_done):
+    (url, world), (_, other) = half_done("a"), half_done("b")
+    world.write_bytes(other.read_bytes())
+    with pytest.raises(LabError, match="another campaign"):
+        resume(url)
+
+
+def test_a_new_campaign_does_not_begin_in_an_old_world(half_done):
+    url, world = half_done("a")
+    world.with_name("campaign.db").unlink()
+    with pytest.raises(JournalError, match="whose journal is gone"):
+        begin(config(), TASK, url)
+
+
+def test_two_journals_in_one_folder_have_worlds_of_their_own(tmp_path):
+    for name in ("a.db", "b.db"):
+        begin(config(), TASK, f"sqlite:///{tmp_path}/{name}").close()
+    assert {p.name for p in tmp_path.glob("*world.db")} == {"a.world.db", "b.world.db"}
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%20b", "ä ö"])
+def test_a_folder_of_any_name_holds_journal_and_world(tmp_path, name):
+    campaign = sdl.api.start_campaign(TASK.name, policy="random", folder=tmp_path / name)
+    campaign.step()
+    campaign.close()
+    names = {p.name for p in (tmp_path / name).glob("*.db")}
+    assert names == {"campaign.db", "world.db"}
+    sdl.api.resume_campaign(tmp_path / name).close()

@@ -205,3 +205,23 @@ def test_a_task_without_a_published_recipe_cannot_be_run_with_it(tmp_path, run_s
     file = written(tmp_path, text.replace("policy: random", "policy: published"))
     code, message = run_sdl("validate", file)
     check(code, message, f"{file}:4", "published")
+
+
+def test_decisions_that_contradict_or_repeat_are_refused_before_they_are_journalled(
+    tmp_path, run_sdl
+):
+    file, run = written(tmp_path, GOOD + "approve: all\n"), tmp_path / "run"
+    code, _ = run_sdl("run", file, "--out", run)
+    assert code == 3
+    for words in (["--reject", "P1", "--reject", "P1"], ["--approve", "P1", "--reject", "P1"]):
+        code, message = run_sdl("resume", run, *words, "--by", "me")
+        check(code, message, "P1", "more than once")
+    code, message = run_sdl("resume", run, "--reject", "P1", "--by", " ")
+    check(code, message, "--by")
+    code, _ = run_sdl("status", run)
+    assert code == 0
+
+
+def test_a_seed_beyond_the_range_is_refused(tmp_path, run_sdl):
+    code, _ = run_sdl("run", written(tmp_path, GOOD), "--seed", "99999999999999999999")
+    assert code == 2

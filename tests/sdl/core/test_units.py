@@ -30,11 +30,34 @@ def test_quantities_convert(text: str, unit: str, value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["900 kg", "900 sprockets", "hot", "", "degC", "1 degC; import os"]
+    "text",
+    [
+        "900 kg",
+        "900 sprockets",
+        "hot",
+        "",
+        "degC",
+        "1 degC; import os",
+        "1 degC/0",
+        "1 degC*9**9**9",
+        "1 K**",
+        "1 (K",
+        "1 K\0",
+        "1 " + "K" * 100_000,
+        "1 K/1e-999",
+    ],
 )
 def test_what_is_no_quantity_of_the_unit_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="a number in degC"):
         to_unit(text, "degC")
+
+
+@given(st.text(alphabet="0123456789.eEhKmin*/^()+- _°\0\n", max_size=30))
+def test_no_text_gives_anything_but_a_value_error(text: str) -> None:
+    try:
+        to_unit(text, "degC")
+    except ValueError as err:
+        assert "a number in degC" in str(err)
 
 
 @given(st.floats(-273, 3500))

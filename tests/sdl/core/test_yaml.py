@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sdl.core.errors import ConfigError
 from sdl.core.recipe import Recipe
-from sdl.core.yaml import MAX_BYTES, load, parse
+from sdl.core.yaml import MAX_BYTES, load, parse, place_of
 
 GOOD = """steps:
   - kind: mix
@@ -75,6 +75,49 @@ def test_errors_name_the_line(old: str, new: str, line: int, parts: list[str]) -
 )
 def test_poisoned_and_empty_files_are_refused(text: str) -> None:
     assert error_of(text).startswith("recipe.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("? [a, b]\n: 1", "not a word"),
+        ("{a: 1}: 2", "not a word"),
+        ('steps: !!int ""', "is no int"),
+        ('steps: !!float ""', "is no float"),
+        ("steps: !!bool x", "is no bool"),
+        ("steps: !!timestamp x", "is no timestamp"),
+        ("steps: !!map [1]", "mapping"),
+        ("steps: !!set {a, b}", "set"),
+        ("steps: !!binary YQ==", "binary"),
+        ("steps: 1" + ":1" * 1000, "digits"),
+        ("steps: 0x" + "f" * 390, "bits"),
+        ('steps: "\\ud800"', "half a character"),
+        ('steps: "a\\0b\\nc"', r"a\x00b\nc"),
+        ('"a\\nb": 1', r"a\nb"),
+        ("steps: &a {x: *a}", "steps"),
+        ("steps: &a [*a]", "steps"),
+    ],
+)
+def test_values_that_no_tag_fits_are_refused_with_their_line(text: str, part: str) -> None:
+    message = error_of(text)
+    assert message.startswith("recipe.yaml:1: "), message
+    assert part in message
+    assert message.isprintable()
+
+
+def test_what_was_given_is_cut_short() -> None:
+    bomb = "a: &a [" + "x, " * 1000 + "]\nb: &b [" + "*a, " * 5 + "]\nsteps: {q: [" + "*b, " * 5
+    wide = "steps: [{kind: mix, doses: [" + "{lot: " + "x" * 900_000 + "}]}]"
+    for text in (bomb + "]}\n", wide, "steps: " + "y" * 900_000, "y" * 900_000 + ": 1"):
+        assert len(error_of(text)) < 1000
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b.yaml", "d" * 300 + "/a.yaml", "a.**"])
+def test_names_that_no_file_can_have_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / name, Recipe)
+    assert str(caught.value).isprintable()
+    assert place_of(tmp_path / name, "a")
 
 
 @given(st.text(max_size=200))

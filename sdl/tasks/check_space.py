@@ -1,0 +1,82 @@
+"""The recipes at the corners of a task's space against the limits of its laboratory."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+from pydantic import ValidationError
+
+from sdl.core.event import Violation
+from sdl.core.recipe import Recipe
+from sdl.safety import check_recipe
+from sdl.tasks.space import TaskSpace
+from sdl.tasks.task import Task
+
+Fault = tuple[tuple[str | int, ...], str, str, str]
+"""Keys of the faulty value, what is wrong, what was given, what is allowed."""
+
+# The key to correct for each rule of ``sdl.safety`` that a recipe of a space can break.
+_KEYS = {
+    "dose-range": "batch_mg",
+    "vial-capacity": "batch_mg",
+    "lot-stock": "batch_mg",
+    "furnace-temperature": "temperature_c",
+    "furnace-ramp": "ramp_c_per_min",
+    "furnace-dwell": "dwell_h",
+    "furnace-gas": "gases",
+    "quench-cooling": "coolings",
+    "mill-time": "mill_min",
+}
+_FIELDS = {"mass_mg": "batch_mg"}
+
+
+def corner_faults(task: Task) -> Iterator[Fault]:
+    """What a laboratory would refuse of a task's lowest and highest recipes, with every choice.
+
+    Limits bound each value from one side, so a space whose corners can be made can be made.
+
+    Args:
+        task: A task whose lots and phases are known to exist.
+    """
+    space = TaskSpace(task)
+    for name, point in _corners(space):
+        try:
+            recipe = space.decode(point)
+        except ValidationError as err:
+            first = err.errors()[0]
+            field = str(first["loc"][-1]) if first["loc"] else ""
+            key = _FIELDS.get(field, field)
+            got = f"{field} {first.get('input')}"
+            yield ("space", key), f"the {name} recipe is none", got, first["msg"]
+            return
+        for violation in check_recipe(recipe, task.laboratory):
+            yield _fault(name, recipe, violation)
+
+
+def _fault(name: str, recipe: Recipe, violation: Violation) -> Fault:
+    got, _, allowed = violation.message.partition("; ")
+    key = _KEYS.get(violation.rule)
+    keys = ("space",) if key is None else ("space", key)
+    what = f"the {name} recipe ({recipe.sentence()}) breaks {violation.rule}"
+    return keys, what, got, allowed.removeprefix("allowed: ") or "what the stations can do"
+
+
+def _corners(space: TaskSpace) -> Iterator[tuple[str, np.ndarray]]:
+    """Points with all continuous coordinates at one end, every gas and cooling, every lot."""
+    counts = dict(space.choices)
+    groups = [name for name in counts if name.startswith("lot_")]
+    longest = max((counts[name] for name in groups), default=1)
+    picks = [{g: min(k, counts[g] - 1) for g in groups} for k in range(longest)]
+    # Every lot once, and the heaviest lots together in one vial.
+    picks.append({g: space.heaviest(int(g.removeprefix("lot_"))) for g in groups})
+    free = [
+        [(name, k) for k in range(counts[name])] for name in ("gas", "cooling") if name in counts
+    ]
+    for end, pick in itertools.product((0.0, 1.0), picks):
+        for chosen in itertools.product(*free):
+            values = {"regrinds": counts.get("regrinds", 1) - 1, **pick, **dict(chosen)}
+            units = [(values[name] + 0.5) / count for name, count in space.choices]
+            point = np.asarray([end] * len(space.axes) + units, dtype=np.float64)
+            yield "highest" if end else "lowest", point
