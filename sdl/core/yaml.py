@@ -44,7 +44,8 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
-        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        # A sequence may carry the tag of a mapping.
+        pairs: list[tuple[yaml.Node, yaml.Node]] = node.value if node.id == "mapping" else []
         for key, _ in pairs:
             if not isinstance(key, yaml.ScalarNode):
                 raise _refused("a key is a list or a mapping, not a word", key)

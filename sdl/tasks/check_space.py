@@ -59,7 +59,9 @@ def _fault(name: str, recipe: Recipe, violation: Violation) -> Fault:
     got, _, allowed = violation.message.partition("; ")
     key = _KEYS.get(violation.rule)
     keys = ("space",) if key is None else ("space", key)
-    what = f"the {name} recipe ({recipe.sentence()}) breaks {violation.rule}"
+    # A space's ranges may each fit some furnace and yet no one furnace fit them all.
+    able = "no single furnace" if violation.rule.startswith("furnace-") else "no station"
+    what = f"{able} can make the {name} recipe ({recipe.sentence()}): {violation.rule}"
     return keys, what, got, allowed.removeprefix("allowed: ") or "what the stations can do"
 
 

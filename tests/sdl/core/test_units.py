@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import pytest
@@ -54,10 +55,8 @@ def test_what_is_no_quantity_of_the_unit_is_refused(text: str) -> None:
 
 @given(st.text(alphabet="0123456789.eEhKmin*/^()+- _°\0\n", max_size=30))
 def test_no_text_gives_anything_but_a_value_error(text: str) -> None:
-    try:
-        to_unit(text, "degC")
-    except ValueError as err:
-        assert "a number in degC" in str(err)
+    with contextlib.suppress(ValueError):
+        assert isinstance(to_unit(text, "degC"), float)
 
 
 @given(st.floats(-273, 3500))

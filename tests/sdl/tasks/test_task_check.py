@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdl.core.errors import ConfigError
-from sdl.tasks.task import Task, load_task
+from sdl.tasks.task import Task, load_task, task_names
 
 TEXT = (resources.files("sdl.tasks") / "batio3-coarse.yaml").read_text(encoding="utf-8")
 LOTS = "[[BaCO3-coarse, BaCO3-fine], [TiO2-rutile-coarse, TiO2-rutile-fine]]"
@@ -58,17 +58,16 @@ def loaded(folder: Path, old: str, new: str) -> Task:
         (FURNACE, FURNACE.removeprefix("max_temperature_c: 900, "), ["furnace_1 has no limit"]),
         (FURNACE, FURNACE.replace("900", "1400"), ["1400 °C", "1326.85"]),
         # Each limit is met by some furnace, all of them together by none.
-        (FURNACE, FURNACE.replace("max_dwell_h: 72", "max_dwell_h: 2"), None),
-        ("gases: [air, steam], power", "gases: [steam], max_dwell_h: 2, power", ["twice"]),
-        ("max_dwell_h: 72, gases: [air, steam]", "max_dwell_h: 2, gases: [steam]", ["dwell_h"]),
+        (
+            "max_dwell_h: 72, gases: [air, steam]",
+            "max_dwell_h: 2, gases: [steam]",
+            ["no single furnace", "24 h in steam"],
+        ),
     ],
 )
 def test_a_fault_is_told_in_one_line_with_its_place(
-    tmp_path: Path, old: str, new: str, parts: list[str] | None
+    tmp_path: Path, old: str, new: str, parts: list[str]
 ) -> None:
-    if parts is None:
-        assert loaded(tmp_path, old, new).space is not None
-        return
     with pytest.raises(ConfigError) as caught:
         loaded(tmp_path, old, new)
     message = str(caught.value)
@@ -90,6 +89,10 @@ def test_a_station_of_every_needed_kind_is_asked_for(tmp_path: Path, kind: str) 
     path.write_text("\n".join(lines), encoding="utf-8")
     with pytest.raises(ConfigError, match=rf"mine.yaml:\d+: .*there is no {kind}"):
         load_task(str(path))
+
+
+def test_one_furnace_that_can_do_everything_is_enough(tmp_path: Path) -> None:
+    assert loaded(tmp_path, FURNACE, FURNACE.replace("72", "2")).space is not None
 
 
 def test_without_a_cooling_no_quench_station_is_needed(tmp_path: Path) -> None:
@@ -114,9 +117,9 @@ def test_ranges_take_quantities(tmp_path: Path) -> None:
     assert (task.space.mill_min.low, task.space.mill_min.high) == pytest.approx((2, 60))
 
 
-def test_the_shipped_tasks_pass_and_keep_their_hash() -> None:
-    assert load_task("batio3-coarse").hash.startswith("87895c8cf920")
-    assert load_task("ybco-routes").hash.startswith("fe09c870a03f")
+@pytest.mark.parametrize("name", task_names())
+def test_the_shipped_tasks_pass(name: str) -> None:
+    assert load_task(name).name == name
 
 
 def test_a_path_that_cannot_be_a_file_is_refused() -> None:
