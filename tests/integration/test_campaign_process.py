@@ -74,6 +74,7 @@ def test_an_interrupt_pauses_after_the_present_act_and_resume_goes_on(tmp_path):
     whole, paused = tmp_path / "whole", tmp_path / "paused"
     sdl_run("run", file, "--out", whole, "--no-report")
     process = start("run", file, "--out", paused, "--no-report", PYTHONUNBUFFERED="1")
+    assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

@@ -18,6 +18,7 @@ from sdl.core.event import (
     Intended,
     Observed,
     Proposed,
+    RunBooked,
 )
 from sdl.core.material import Observation, SampleState, Target
 from sdl.core.proposal import Proposal
@@ -115,6 +116,7 @@ def test_samples_with_one_program_share_a_furnace_run():
     for sample in state.active.values():
         sample.acts_done = 3
     booked = scheduler.next(state)
+    assert isinstance(booked, RunBooked)
     assert booked.station == "furnace_1"
     assert booked.samples == ("S1", "S2", "S3")
 
