@@ -174,7 +174,7 @@ def _cpu(name: str, pieces: list[Piece]) -> Row:
 
 
 def _share(name: str, pieces: list[Piece]) -> Row:
-    return median_row(name, [piece.anneals / piece.decisions for piece in pieces], "1")
+    return median_row(name, [piece.anneals / piece.decisions for piece in pieces], "share")
 
 
 def _gates(value: dict[str, float]) -> tuple[Gate, ...]:
