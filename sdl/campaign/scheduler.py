@@ -48,7 +48,7 @@ class Scheduler:
         if self._transfer is None or self._transfer in busy:
             return None
         moves = sorted(self._moves(state), key=lambda m: m.rank)
-        return self._move(state, moves[0]) if moves else None
+        return self._move(state, self._transfer, moves[0]) if moves else None
 
     def _command(
         self,
@@ -120,26 +120,22 @@ class Scheduler:
     def _book_furnace(self, state: CampaignState, busy: set[str]) -> RunBooked | None:
         """A free furnace for the first sample that waits, shared by those with the same program."""
         waiting = [
-            s
-            for s in self._sound(state)
-            if s.place == RACK
-            and s.run is None
-            and s.next_act is not None
-            and s.next_act.verb is Verb.ANNEAL
+            (sample, act)
+            for sample in self._sound(state)
+            if sample.place == RACK
+            and sample.run is None
+            and (act := sample.next_act) is not None
+            and act.verb is Verb.ANNEAL
         ]
-        for first in waiting:
-            act = first.next_act
-            assert act is not None  # noqa: S101 - filtered above
+        for _, act in waiting:
             for furnace in furnaces_for(act, self._capabilities):
                 if state.occupants(furnace.name):
                     continue
-                same = [
-                    s for s in waiting if s.next_act is not None and s.next_act.args == act.args
-                ]
+                same = [sample.id for sample, other in waiting if other.args == act.args]
                 return RunBooked(
                     run=f"r{state.run_count + 1}",
                     station=furnace.name,
-                    samples=tuple(s.id for s in same[: furnace.capacity]),
+                    samples=tuple(same[: furnace.capacity]),
                 )
         return None
 
@@ -177,11 +173,10 @@ class Scheduler:
                 return station.name
         return None
 
-    def _move(self, state: CampaignState, move: _Move) -> Intended:
-        assert self._transfer is not None  # noqa: S101 - checked by the caller
+    def _move(self, state: CampaignState, transfer: str, move: _Move) -> Intended:
         return self._command(
             state,
-            self._transfer,
+            transfer,
             Verb.TRANSFER,
             [move.sample.id],
             Effect.IDEMPOTENT,

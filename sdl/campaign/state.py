@@ -210,7 +210,7 @@ class CampaignState:
             sample.open_command = None
             if command.verb is Verb.TRANSFER:
                 if sample.run is not None and command.args["origin"] == self._station_of(sample):
-                    self._leave(sample)
+                    self._leave(sample, sample.run)
                 sample.place = str(command.args["destination"])
                 continue
             sample.acts_done += 1
@@ -220,12 +220,11 @@ class CampaignState:
     def _station_of(self, sample: SampleProgress) -> str | None:
         return None if sample.run is None else self.runs[sample.run].station
 
-    def _leave(self, sample: SampleProgress) -> None:
-        assert sample.run is not None  # noqa: S101 - narrowed by the caller
-        run = self.runs[sample.run]
+    def _leave(self, sample: SampleProgress, run: str) -> None:
+        """A sample is out of its furnace run; the last one ends the run."""
         sample.run = None
-        if all(s.run != run.id for s in self.active.values()):
-            del self.runs[run.id]
+        if all(s.run != run for s in self.active.values()):
+            del self.runs[run]
 
     def _failed(self, failed: Failed) -> None:
         command = self.open_commands.pop(failed.command)
@@ -238,7 +237,7 @@ class CampaignState:
         finished = event.read(Finished)
         sample = self.active.pop(finished.sample)
         if sample.run is not None:
-            self._leave(sample)
+            self._leave(sample, sample.run)
         good = finished.state is SampleState.FINISHED and bool(sample.observations)
         result = Result(
             sample=sample.id,
