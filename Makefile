@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?=
 TORCH ?= torch==2.13.0
 JOBS ?= 2
-BENCHES ?= env routes loop crash
+BENCHES ?= physics env routes loop crash
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --progress-bar off
 
 .PHONY: help setup demo test lint bench clean

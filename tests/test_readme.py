@@ -26,7 +26,7 @@ def test_python_blocks_run(blocks: list[tuple[str, str]], root: Path, tmp_path: 
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 from sdl.bench.report import BenchReport
 from sdl.core.errors import ConfigError
 
-NAMES = ("env", "loop", "crash", "routes")
+NAMES = ("physics", "env", "loop", "crash", "routes")
 
 
 def run_bench(
@@ -39,6 +39,10 @@ def run_bench(
             f"--table and --target do not belong to the bench {name}",
             allowed="sdl bench routes --table CSV --target NAME",
         )
+    if name == "physics":
+        from sdl.bench import physics
+
+        return physics.run(quick=quick)
     if name == "env":
         from sdl.bench import env
 

@@ -149,7 +149,7 @@ def schema(
 
 @app.command(epilog="Example: sdl bench routes --seeds 30 --json")
 def bench(
-    name: Annotated[str, typer.Argument(help="loop, crash, env or routes.")],
+    name: Annotated[str, typer.Argument(help="physics, env, loop, crash or routes.")],
     as_json: AsJson = False,
     seeds: Annotated[int | None, typer.Option(min=1, help="Laboratories, kills or seeds.")] = None,
     quick: Annotated[bool, typer.Option(help="A smaller run of the same kind.")] = False,
@@ -158,6 +158,7 @@ def bench(
 ) -> None:
     """Measures the program; exits 0 when the bench ran, whatever its gates say.
 
+    physics: the reactor against conservation, LSODA and published figures (half a minute).
     env: decisions of the simulated reactor per second (a minute, the first time with compilation).
     loop: policies in paired simulated laboratories, and what the loop costs beside a bare RunEngine
     (10 minutes). crash: kills of the demo, resumed and compared (20 minutes). routes: experiments

@@ -12,6 +12,8 @@ from sdl.bench.crash import run as crash_bench
 from sdl.journal.journal import Journal
 from sdl.journal.projection import projection
 
+pytestmark = pytest.mark.timeout(900)
+
 CAMPAIGN = """\
 name: t
 task: batio3-coarse
@@ -41,7 +43,7 @@ def start(*words, **environment):
 
 def sdl_run(*words):
     process = start(*words)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=400)
     return process.returncode, out, err
 
 
@@ -77,7 +79,7 @@ def test_an_interrupt_pauses_after_the_present_act_and_resume_goes_on(tmp_path):
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     if process.returncode == 3:
         assert "resume" in out
         assert "pausing" in err
