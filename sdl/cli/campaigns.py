@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sdl.campaign.config import CampaignConfig
+from sdl.campaign.design import needs_approval
 from sdl.campaign.loop import Campaign, Standing
 from sdl.campaign.opening import begin, described, read_config, resume
 from sdl.campaign.places import folder_of, journal_file, store_url, url_of
@@ -18,6 +19,7 @@ from sdl.campaign.words import doing
 from sdl.cli.progress import watching
 from sdl.core.errors import ConfigError, JournalError
 from sdl.core.event import Approved, Event, Rejected
+from sdl.core.recipe import Recipe
 from sdl.journal.journal import Journal
 from sdl.journal.lock import OwnerLock, owner_of
 from sdl.journal.repair import truncate_tail
@@ -170,11 +172,27 @@ def _closing_words(campaign: Campaign, standing: Standing, folder: Path | None) 
     if standing is Standing.PAUSED:
         done = f"paused{where} after {len(state.finished)} experiments"
         return f"{done}: {words}. Go on with `sdl resume {folder}`."
+    asked = [
+        p
+        for p in state.undecided.values()
+        if needs_approval(p, campaign.config) and p.id not in state.approved
+    ]
     lines = [f"waiting for a person{where}:"]
-    lines += [f"  {p.id}: {p.recipe.sentence()} — {p.reason}" for p in state.undecided.values()]
-    names = " ".join(f"--approve {p}" for p in state.undecided)
+    for proposal in asked:
+        lines.append(f"  {proposal.id}: {proposal.recipe.sentence()}; {proposal.reason}")
+        lines += [f"      {hazard}" for hazard in _hazards(proposal.recipe, campaign)]
+    behind = [p for p in state.undecided if p not in {a.id for a in asked}]
+    if behind:
+        lines.append(f"  behind it: {', '.join(behind)}")
+    names = " ".join(f"--approve {p.id}" for p in asked)
     lines.append(f"Go on with `sdl resume {folder} {names} --by NAME` or `--reject`.")
     return "\n".join(lines)
+
+
+def _hazards(recipe: Recipe, campaign: Campaign) -> list[str]:
+    """What a person should know before letting a recipe through."""
+    lots = [campaign.capabilities.lot(dose.lot) for dose in recipe.doses()]
+    return [f"{lot.name}: {', '.join(lot.hazards)}" for lot in lots if lot and lot.hazards]
 
 
 def best_of(state: CampaignState) -> dict[str, Any] | None:

@@ -144,7 +144,12 @@ class Recipe(Frozen):
 
     def sentence(self) -> str:
         """The recipe in one line: ``BaCO3-a 1412 mg + TiO2-a 571 mg, mill 20 min, ...``."""
-        return ", ".join(describe_step(s) for s in self.steps)
+        words: list[str] = []
+        for step, following in zip(self.steps, (*self.steps[1:], None), strict=True):
+            words.append(describe_step(step))
+            if isinstance(step, Anneal) and not isinstance(following, Quench):
+                words.append("cool in the furnace")
+        return ", ".join(words)
 
 
 def describe_step(step: Step) -> str:
@@ -159,7 +164,8 @@ def describe_step(step: Step) -> str:
                 f"({step.ramp_c_per_min:g} °C/min)"
             )
         case Quench():
-            return f"cool in {step.cooling.value}"
+            where = "the furnace" if step.cooling is Cooling.FURNACE else step.cooling.value
+            return f"cool in {where}"
         case Regrind():
             return f"regrind {step.mill_min:g} min"
         case Press():
