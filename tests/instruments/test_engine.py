@@ -99,6 +99,8 @@ def test_control_c_surfaces_after_the_plan_and_the_second_aborts_it(presses: int
 import os, signal
 from bluesky import plan_stubs as bps
 from instruments.engine import Engine
+# A shell that runs the tests in the background ignores the signal, and its children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 engine = Engine()
 ended = []
 def plan():
