@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ from sdl.tasks.task import Hidden
 from simulators import conditions, kernel
 from simulators.batch import BatchReactor
 from simulators.laboratory import Laboratory, draw_laboratory, nominal_laboratory
-from simulators.network import FloatArray
+from simulators.network import Draw, FloatArray, Net
 from simulators.reactor import Reactor, Segment
 
 FURNACE = "furnace_1"
@@ -152,6 +152,35 @@ def gate_v1(
     )
 
 
+def _right_side(
+    net: Net, draw: Draw, gas: int, vector: FloatArray
+) -> Callable[[float, FloatArray, Segment], FloatArray]:
+    """Rates of change of moles and charges, shape ``(2 * used,)``, during a segment, for LSODA."""
+    used = net.used
+    factor, k = np.zeros(net.core.size), np.zeros(net.core.size)
+    drive, rate = np.zeros(net.core.size), np.zeros(net.core.size)
+    conditions.sizes(net, vector, factor)
+
+    def slope(time: float, state: FloatArray, part: Segment) -> FloatArray:
+        here = part.start_c + (part.end_c - part.start_c) * time / part.duration_s
+        conditions.constants(net, draw, gas, here + 273.15, factor, k, drive)
+        moles = np.maximum(state[:used], 0.0)
+        charge = np.maximum(state[used:], moles)
+        kernel.rates(net, moles, charge, k * drive, rate)
+        made = np.zeros(2 * used)
+        for j in range(net.core.size):
+            made[net.core[j]] -= rate[j] * net.core_number[j]
+            if net.partner[j] >= 0:
+                made[net.partner[j]] -= rate[j] * net.partner_number[j]
+            for p, n in zip(net.product[j], net.product_number[j], strict=True):
+                if p >= 0:
+                    made[p] += n * rate[j]
+                    made[used + p] += n * rate[j]
+        return made
+
+    return slope
+
+
 def lsoda_gap(
     system: ChemicalSystem,
     laboratories: Sequence[Laboratory],
@@ -178,27 +207,7 @@ def lsoda_gap(
         ours = reactor.heat(cold, (ramp, soak), anneal.gas)
         used, solids = net.used, net.law.size
         vector = cold.vector.copy()
-        factor, k = np.zeros(net.core.size), np.zeros(net.core.size)
-        drive, rate = np.zeros(net.core.size), np.zeros(net.core.size)
-        conditions.sizes(net, vector, factor)
-
-        def slope(time: float, state: FloatArray, part: Segment) -> FloatArray:
-            here = part.start_c + (part.end_c - part.start_c) * time / part.duration_s
-            conditions.constants(net, draw, gas, here + 273.15, factor, k, drive)  # noqa: B023
-            moles = np.maximum(state[:used], 0.0)  # noqa: B023
-            charge = np.maximum(state[used:], moles)  # noqa: B023
-            kernel.rates(net, moles, charge, k * drive, rate)  # noqa: B023
-            made = np.zeros(2 * used)  # noqa: B023
-            for j in range(net.core.size):  # noqa: B023
-                made[net.core[j]] -= rate[j] * net.core_number[j]  # noqa: B023
-                if net.partner[j] >= 0:  # noqa: B023
-                    made[net.partner[j]] -= rate[j] * net.partner_number[j]  # noqa: B023
-                for p, n in zip(net.product[j], net.product_number[j], strict=True):  # noqa: B023
-                    if p >= 0:
-                        made[p] += n * rate[j]  # noqa: B023
-                        made[used + p] += n * rate[j]  # noqa: B023
-            return made
-
+        slope = _right_side(net, draw, gas, vector)
         state = np.concatenate([vector[:used], vector[2 * solids : 2 * solids + used]])
         for part in (ramp, soak):
             done = solve_ivp(

@@ -59,17 +59,6 @@ def log_bounded_improvement(mean: Array, sd: Array, incumbent: float, ceiling: f
     return low + np.log1p(-ratio)
 
 
-def upper_confidence_bound(mean: Array, sd: Array, *, weights: tuple[float, float]) -> Array:
-    """``w1 mean + w2 sd``; to minimise an outcome give its negative mean (LCB).
-
-    Args:
-        mean: Posterior means, shape ``(m,)``.
-        sd: Posterior standard deviations, shape ``(m,)``.
-        weights: ``(w1, w2)``; the line of indifference has the slope ``w1 / w2``.
-    """
-    return weights[0] * mean + weights[1] * sd
-
-
 def log_probability_above(mean: Array, sd: Array, threshold: float) -> Array:
     """``log P(f > threshold)`` for a Gaussian ``f``.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -11,10 +10,3 @@ from pydantic import BaseModel
 def json_schema(model: type[BaseModel]) -> str:
     """The schema of a file's model as indented JSON, stable from run to run."""
     return json.dumps(model.model_json_schema(mode="validation"), indent=2, sort_keys=True) + "\n"
-
-
-def export(model: type[BaseModel], path: Path) -> Path:
-    """Writes the schema to ``path`` and returns it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json_schema(model), encoding="utf-8")
-    return path

@@ -15,7 +15,6 @@ from surrogates.acquisition import (
     log_expected_improvement,
     log_h,
     log_probability_above,
-    upper_confidence_bound,
 )
 
 with warnings.catch_warnings():
@@ -23,7 +22,6 @@ with warnings.catch_warnings():
     from botorch.acquisition.analytic import (
         LogExpectedImprovement,
         LogProbabilityOfImprovement,
-        UpperConfidenceBound,
     )
     from botorch.models import SingleTaskGP
 
@@ -51,10 +49,8 @@ def test_agrees_with_botorch(best: float) -> None:
         warnings.simplefilter("ignore")
         ei = LogExpectedImprovement(model, best)(points).numpy()
         pi = LogProbabilityOfImprovement(model, best)(points).numpy()
-        ucb = UpperConfidenceBound(model, beta=4.0)(points).numpy()
     np.testing.assert_allclose(log_expected_improvement(mean, sd, best), ei, rtol=1e-6)
     np.testing.assert_allclose(log_probability_above(mean, sd, best), pi, rtol=1e-6, atol=1e-12)
-    np.testing.assert_allclose(upper_confidence_bound(mean, sd, weights=(1.0, 2.0)), ucb, rtol=1e-6)
 
 
 def test_improvement_is_never_clipped_before_it_is_standardised() -> None:
