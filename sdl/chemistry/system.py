@@ -6,19 +6,16 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails
+from pydantic import Field, model_validator
 
+from sdl.chemistry.sums import resolve_sums
 from sdl.chemistry.thermo import CrossingTable, GibbsTable, Source, reaction_kj_per_mol
 from sdl.core.errors import ChemistryError, ConfigError
 from sdl.core.model import Frozen, SafeId
 from sdl.core.recipe import Gas
 from sdl.core.yaml import load
-
-ATOMIC_MASS = {"Ba": 137.327, "Ti": 47.867, "C": 12.011, "O": 15.999}
-"""Standard atomic weights, g/mol (IUPAC 2021, abridged)."""
 
 
 class Law(StrEnum):
@@ -28,9 +25,32 @@ class Law(StrEnum):
     GINSTLING_BROUNSHTEIN = "ginstling_brounshtein"
     JANDER = "jander"
     CONTRACTING_VOLUME = "contracting_volume"
+    JMAK = "jmak"
 
 
 Positive = Annotated[float, Field(gt=0)]
+
+
+class Coarsening(Frozen):
+    """Grain growth in the hot solid: ``d**n - d0**n = K t``."""
+
+    exponent: Annotated[float, Field(ge=1, le=6)]
+    rate_um_n_per_h: Positive
+    """K at the reference temperature, um**n/h."""
+    reference_c: float
+    activation_kj_per_mol: Positive
+    ln_width: Annotated[float, Field(ge=0)]
+    """Standard deviation of ln K."""
+    source: str
+
+
+class Barrier(Frozen):
+    """Classical nucleation of a product: ``exp(-16 pi g**3 V**2 / (3 kT dG**2))``."""
+
+    interface_j_per_m2: Positive
+    """Effective interfacial energy g of a nucleus on its substrate."""
+    width_j_per_m2: Annotated[float, Field(ge=0)]
+    source: str
 
 
 class Phase(Frozen):
@@ -51,7 +71,11 @@ class Phase(Frozen):
     """The phase on whose grains this one forms: it starts with their size."""
     hazards: tuple[str, ...] = ()
     """GHS hazard statements."""
+    soluble: bool = False
+    """Whether washing in water takes it away."""
+    coarsening: Coarsening | None = None
     gibbs: GibbsTable
+    """In the file also a sum over other phases, see ``sdl.chemistry.sums``."""
     gibbs_width_kj_per_mol: Annotated[float, Field(ge=0)] = 3.0
     """Standard deviation of the free energy, kJ/mol of formula units."""
     source: str
@@ -70,6 +94,10 @@ class Kinetics(Frozen):
     """Standard deviation of ln k at the reference temperature."""
     range_c: tuple[float, float]
     """Temperatures for which the figures are meant, degC."""
+    law: Law | None = None
+    """Law as published for this reaction in this gas; the core's if absent."""
+    avrami: Annotated[float, Field(ge=0.5, le=4)] | None = None
+    """Exponent of the law ``jmak``; the core's if absent."""
     source: str
 
 
@@ -87,8 +115,14 @@ class Reaction(Frozen):
     """Slows the reaction by (1 + p) / (1 + p d_partner/d_core): large partners cover badly."""
     co2_half_bar: Positive | None = None
     """CO2 pressure that halves the rate beside its effect on the driving force, bar."""
+    barrier: Barrier | None = None
+    """Nucleation of the first product; published rate constants hold it already."""
+    blocked_by: dict[str, Positive] = Field(default_factory=dict, max_length=1)
+    """A phase in whose presence the rate falls: 1 / (1 + strength x its share of the moles)."""
     kinetics: dict[str, Kinetics]
     """``default`` and, where the gas changes the mechanism, variants such as ``steam``."""
+    enumerated: bool = False
+    """Whether the equation came from the null space and the kinetics from the prior."""
     note: str = ""
 
 
@@ -99,6 +133,50 @@ class Core(Frozen):
     law: Law
     layer: str
     """What grows on the grain; gives the ratio of volumes of the law."""
+    avrami: Annotated[float, Field(ge=0.5, le=4)] = 1.0
+    """Exponent of the law ``jmak``."""
+
+
+class Melt(Frozen):
+    """A liquid that forms where all its phases meet."""
+
+    name: SafeId
+    phases: Annotated[tuple[str, ...], Field(min_length=1, max_length=2)]
+    melts_c: float
+    width_c: Positive
+    """Temperatures over which it forms, degC."""
+    speed_up: Annotated[float, Field(ge=1)]
+    """Factor on the rates of reactions that consume one of the phases."""
+    ln_width: Annotated[float, Field(ge=0)]
+    """Standard deviation of the logarithm of the factor."""
+    source: str
+
+
+class Tammann(Frozen):
+    """Prior kinetics of a reaction nobody measured, from the lower melting point."""
+
+    share: Annotated[float, Field(gt=0, lt=1)]
+    """Share of the melting point in K at which ``alpha`` is reached in one hour."""
+    alpha: Annotated[float, Field(gt=0, lt=1)]
+    activation_kj_per_mol: Positive
+    activation_width_kj_per_mol: Annotated[float, Field(ge=0)]
+    ln_k_width: Annotated[float, Field(ge=0)]
+    law: Law
+    source: str
+
+
+class Enumeration(Frozen):
+    """Which reactions are added by null space, and with what kinetics."""
+
+    products: Annotated[int, Field(ge=1, le=3)]
+    """Most solids that one reaction forms."""
+    window_mev_per_atom: Positive
+    """Beside the most driven products of a pair, those within this are kept."""
+    reference_um: Positive
+    tammann: Tammann
+    barrier: Barrier | None = None
+    skip: tuple[tuple[str, str], ...] = ()
+    """Pairs known not to react."""
 
 
 class Atmosphere(Frozen):
@@ -140,7 +218,10 @@ class ChemicalSystem(Frozen):
     cores: tuple[Core, ...]
     interface: Positive
     scarcity: Positive
+    melts: tuple[Melt, ...] = ()
+    network: Enumeration | None = None
     reactions: tuple[Reaction, ...]
+    """As listed in the file; ``load_system`` adds those of the null space."""
 
     @property
     def solids(self) -> tuple[Phase, ...]:
@@ -195,108 +276,20 @@ class ChemicalSystem(Frozen):
         equation = self.reaction(name).equation
         return reaction_kj_per_mol(equation, tables, temperature_k, pressures_bar)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _sums(cls, data: Any) -> Any:
+        return resolve_sums(data) if isinstance(data, dict) else data
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         names = [p.name for p in self.phases]
         if len(set(names)) != len(names):
             raise ValueError("a phase stands twice in `phases`; allowed: each name once")
-        _check_phases(self)
-        _check_cores(self)
-        for i in range(len(self.reactions)):
-            _check_reaction(self, i)
-        _check_sources(self)
+        from sdl.chemistry.check import check_system  # it needs the classes of this module
+
+        check_system(self)
         return self
-
-
-def _wrong(message: str, given: object, *place: str | int) -> ValidationError:
-    """An error at one place of the file, so that the loader names its line."""
-    details = InitErrorDetails(
-        type="value_error", loc=place, input=given, ctx={"error": ValueError(message)}
-    )
-    return ValidationError.from_exception_data("ChemicalSystem", [details])
-
-
-def _known(system: ChemicalSystem, name: str, *place: str | int) -> Phase:
-    """A phase that the file names at ``place``."""
-    for phase in system.phases:
-        if phase.name == name:
-            return phase
-    names = ", ".join(p.name for p in system.phases)
-    raise _wrong(f"there is no such phase; allowed: {names}", name, *place)
-
-
-def _check_phases(system: ChemicalSystem) -> None:
-    for i, phase in enumerate(system.phases):
-        at = ("phases", i)
-        strange = sorted(set(phase.composition) - set(system.elements))
-        if strange:
-            allowed = ", ".join(system.elements)
-            raise _wrong(f"unknown element; allowed: {allowed}", strange, *at, "composition")
-        mass = sum(ATOMIC_MASS[e] * n for e, n in phase.composition.items())
-        given = phase.molar_mass_g_per_mol
-        if abs(mass - given) > 2e-4 * mass:
-            message = f"{phase.name} weighs {mass:.3f} g/mol by its composition"
-            raise _wrong(f"{message}; allowed: within 0.02 %", given, *at, "molar_mass_g_per_mol")
-        if phase.state == "solid" and phase.molar_volume_cm3_per_mol is None:
-            message = f"the solid {phase.name} has no molar volume; allowed: > 0 cm3/mol"
-            raise _wrong(message, None, *at)
-        if phase.grows_on is not None:
-            _known(system, phase.grows_on, *at, "grows_on")
-
-
-def _check_cores(system: ChemicalSystem) -> None:
-    phases = [core.phase for core in system.cores]
-    for i, core in enumerate(system.cores):
-        if core.phase in phases[:i]:
-            message = "a core stands twice; allowed: one law for each phase"
-            raise _wrong(message, core.phase, "cores", i, "phase")
-        for key, name in (("phase", core.phase), ("layer", core.layer)):
-            if _known(system, name, "cores", i, key).state != "solid":
-                raise _wrong("this is a gas; allowed: solids", name, "cores", i, key)
-
-
-def _check_reaction(system: ChemicalSystem, i: int) -> None:
-    reaction = system.reactions[i]
-    at, equation = ("reactions", i), reaction.equation
-    found = {name: _known(system, name, *at, "equation") for name in equation}
-    for element in system.elements:
-        terms = [n * found[name].composition.get(element, 0.0) for name, n in equation.items()]
-        if abs(sum(terms)) > 1e-12 * max(1.0, max(abs(t) for t in terms)):
-            message = f"{reaction.name} does not balance {element}: {sum(terms):+g}; allowed: 0"
-            raise _wrong(message, equation, *at, "equation")
-    cores = [core.phase for core in system.cores]
-    if reaction.core not in cores:
-        message = f"the core has no entry in `cores`; allowed: {', '.join(cores)}"
-        raise _wrong(message, reaction.core, *at, "core")
-    eaten = [n for n, v in equation.items() if v < 0 and found[n].state == "solid"]
-    if reaction.core not in eaten:
-        message = f"{reaction.name} does not consume its core; allowed: {', '.join(eaten)}"
-        raise _wrong(message, reaction.core, *at, "core")
-    if len(eaten) > 2:
-        raise _wrong("too many solids react; allowed: one or two", eaten, *at, "equation")
-    if "default" not in reaction.kinetics:
-        message = "there are no `default` kinetics; allowed: default, and others beside it"
-        raise _wrong(message, list(reaction.kinetics), *at, "kinetics")
-    for name in equation:
-        for gas, atmosphere in system.gases.items():
-            if found[name].state == "gas" and name not in atmosphere.p_bar:
-                message = f"{reaction.name} needs a pressure of {name} in every gas"
-                raise _wrong(message, dict(atmosphere.p_bar), "gases", gas.value, "p_bar")
-
-
-def _check_sources(system: ChemicalSystem) -> None:
-    known = sorted(source.key for source in system.sources)
-    used: list[tuple[str, tuple[str | int, ...]]] = [(system.powder.source, ("powder", "source"))]
-    if system.hazard_source:
-        used.append((system.hazard_source, ("hazard_source",)))
-    used += [(g.source, ("gases", n.value, "source")) for n, g in system.gases.items()]
-    used += [(p.source, ("phases", i, "source")) for i, p in enumerate(system.phases)]
-    for i, reaction in enumerate(system.reactions):
-        for name, kinetics in reaction.kinetics.items():
-            used.append((kinetics.source, ("reactions", i, "kinetics", name, "source")))
-    for key, place in used:
-        if key not in known:
-            raise _wrong(f"unknown source; allowed: {', '.join(known)}", key, *place)
 
 
 def system_names() -> tuple[str, ...]:
@@ -322,7 +315,10 @@ def load_system(name: str) -> ChemicalSystem:
             do="correct the key `system`",
         )
     with resources.as_file(resources.files("sdl.chemistry") / "data" / f"{name}.yaml") as path:
-        return load(path, ChemicalSystem, "the chemical system")
+        system = load(path, ChemicalSystem, "the chemical system")
+    from sdl.chemistry.enumerate import with_enumerated  # it needs the classes of this module
+
+    return with_enumerated(system)
 
 
 @cache

@@ -20,6 +20,7 @@ class Gas(StrEnum):
     OXYGEN = "oxygen"
     NITROGEN = "nitrogen"
     CARBON_DIOXIDE = "carbon_dioxide"
+    ARGON = "argon"
 
 
 class Cooling(StrEnum):
