@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sdl.analysis.structures import data_path, load_structures
+from sdl.analysis.structures import data_path, load_structures, structures_hash
 from sdl.core.errors import ChemistryError, ConfigError
-from sdl.core.model import Frozen, SafeId, content_hash
+from sdl.core.model import Frozen, SafeId
 
 WAVELENGTH_ANGSTROM = (1.540598, 1.544426)
 """Cu K-alpha 1 and 2, as in the headers of the Aeris scans (IUCr values)."""
@@ -21,6 +21,10 @@ K_ALPHA_2_RATIO = 0.5
 
 STANDARD = "Al2O3"
 """Corundum: the phase against which reference intensity ratios are stated."""
+
+
+LatticeFamily = Literal["cubic", "axial", "orthorhombic", "monoclinic", "triclinic"]
+"""Crystal families by their free cell parameters; ``axial``: tetragonal, trigonal, hexagonal."""
 
 
 class Reference(Frozen):
@@ -35,11 +39,24 @@ class Reference(Frozen):
     intensity: tuple[float, ...]
     """Multiplicity x |F|^2 x LP / (V^2 density) of each line, so that a phase of weight fraction w
     in a mixture of mass absorption mu gives lines of ``w * intensity / mu``."""
+    hkl: tuple[tuple[int, int, int], ...] = ()
+    """One of the reflections of each line; empty in older files."""
+    cell: tuple[float, float, float, float, float, float] | None = None
+    """a, b, c in angstrom and alpha, beta, gamma in degrees."""
+    family: LatticeFamily = "cubic"
+    """Which lengths and angles of the cell may change independently."""
+    texture_axis: tuple[int, int, int] | None = None
+    """Of ``Structure.texture_axis``."""
 
     @model_validator(mode="after")
     def _same_length(self) -> Self:
-        if len(self.d_angstrom) != len(self.intensity):
-            raise ValueError("d_angstrom and intensity differ in length; allowed: one per line")
+        lengths = {len(self.d_angstrom), len(self.intensity), len(self.hkl or self.d_angstrom)}
+        if len(lengths) > 1:
+            raise ValueError(
+                "d_angstrom, intensity and hkl differ in length; allowed: one per line"
+            )
+        if self.hkl and self.cell is None:
+            raise ValueError("hkl without cell; allowed: both or neither")
         return self
 
 
@@ -86,11 +103,11 @@ def _load_sticks(system: str) -> tuple[StickFile, tuple[str, ...]]:
     structures = load_structures(system)
     path = data_path(f"{system}.sticks.json")
     sticks = StickFile.model_validate_json(path.read_text(encoding="utf-8"))
-    if sticks.structures_hash != content_hash(structures):
+    if sticks.structures_hash != structures_hash(structures):
         raise ConfigError(
             "the stick patterns are older than the structures",
             got=f"hash {sticks.structures_hash[:12]}",
-            allowed=f"hash {content_hash(structures)[:12]}",
+            allowed=f"hash {structures_hash(structures)[:12]}",
             do=f"python -m sdl.analysis.regenerate {system}",
             where=path.name,
         )

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from sdl.core.errors import ConfigError
-from sdl.core.model import Frozen, SafeId
+from sdl.core.model import Frozen, SafeId, content_hash
 from sdl.core.yaml import load
 
 Length = Annotated[float, Field(gt=1, lt=100)]
@@ -58,6 +58,9 @@ class Structure(Frozen):
     space_group: str
     """Hermann-Mauguin symbol; origin choice 1 where there are two."""
     cell: Cell
+    texture_axis: tuple[int, int, int] | None = None
+    """Normal of the plates, or axis of the needles, as (hkl): along it grains lie flat or stand up.
+    Symmetry must leave this axis alone, so that every line has one angle to it."""
     sites: Annotated[tuple[Site, ...], Field(min_length=1)]
     origin: Literal["experiment", "computed", "mixed", "estimate"]
     source: str
@@ -85,6 +88,15 @@ class StructureFile(Frozen):
             if missing:
                 raise ValueError(f"no value for {', '.join(missing)}; allowed: every element used")
         return self
+
+
+def structures_hash(file: StructureFile) -> str:
+    """Content hash of structures, the same whether an absent texture axis is written out or not."""
+    value = file.model_dump(mode="json")
+    for structure in value["structures"]:
+        if structure["texture_axis"] is None:
+            del structure["texture_axis"]
+    return content_hash(value)
 
 
 def data_path(file: str) -> Path:
