@@ -171,3 +171,24 @@ def bench(
         typer.echo(result.to_json())
     else:
         typer.echo(result.to_text())
+
+
+@app.command(epilog="Example: sdl doctor --system ba-ti-c-o")
+def doctor(
+    system: Annotated[
+        str | None, typer.Option(help="Name, or path of your own system file; all if left out.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Checks chemical systems: elements, energies, structures, sources, priors.
+
+    Exits 0 when every check passed (warnings are told), 1 when one failed.
+    """
+    from sdl.cli.doctor import examine_systems, show, to_json
+
+    examinations = examine_systems(system)
+    if as_json:
+        _print_json(to_json(examinations))
+    else:
+        show(examinations, with_priors=system is not None)
+    raise typer.Exit(int(any(each.failed for each in examinations)))

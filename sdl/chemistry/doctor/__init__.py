@@ -1,0 +1,1 @@
+"""Checks of a chemical system that tell everything they find, not only the first fault."""
