@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from sdl.bench.peers import peer_gates, peer_rows
 from sdl.bench.report import BenchReport, Gate, Row, commit, machine, median_row
 from sdl.core.seeds import generator
 from sdl.tasks.task import load_task
@@ -122,13 +123,15 @@ def run(quick: bool = False) -> BenchReport:
         Row(name="compile_s", value=compile_s, unit="s"),
         Row(name="machine.load", value=load, unit="processes in the minute before"),
     )
+    value = {row.name: row.value for row in rows}
+    peers, figures = peer_rows(quick=quick)
     return BenchReport(
         bench="env",
         commit=commit(),
         task=load_task(TASK).hash,
         machine=machine(),
-        rows=rows,
-        gates=_gates({row.name: row.value for row in rows}),
+        rows=rows + peers,
+        gates=_gates(value) + peer_gates(figures, value["batched.steps"]),
     )
 
 

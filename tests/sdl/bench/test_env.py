@@ -12,18 +12,23 @@ pytestmark = pytest.mark.timeout(600)  # the first run compiles
 
 def test_report_has_the_fixed_rows_and_gates(monkeypatch):
     monkeypatch.setattr(env, "ROWS", 16)
+    monkeypatch.delenv("SDL_CHEMGYMRL_PYTHON", raising=False)
     report = run_bench("env", quick=True)
     assert {row.name for row in report.rows} == {
         "single.steps", "batched.steps", "single.anneal_share", "batched.anneal_share",
         "batched.anneals", "batched.substeps", "compile_s",
         "single.cpu",
         "batched.cpu",
-        "machine.load",
+        "machine.load", "chemgymrl.skipped",
     }  # fmt: skip
-    assert [gate.id for gate in report.gates] == ["env.batched", "env.single", "env.anneal_share"]
+    assert [gate.id for gate in report.gates] == [
+        "env.batched", "env.single", "env.anneal_share",
+        "env.vs_chemgymrl_one", "env.vs_chemgymrl_two",
+    ]  # fmt: skip
     assert report.row("batched.anneal_share").value > 0.3
     assert report.row("single.steps").value > 0
-    assert all(gate.passed for gate in report.gates[2:])
+    assert report.gates[2].passed
+    assert not any(gate.passed for gate in report.gates[3:])  # no peer: never passed in silence
 
 
 def test_actions_keep_to_the_mask_and_do_not_stop_before_the_sixth_decision():
