@@ -4,8 +4,8 @@ ChemGymRL is GPL-3.0, so nothing of it is imported or shipped here: ``SDL_CHEMGY
 the interpreter of an environment that has it (``benchmarks/peers/README.md``), and our own script
 runs there. Every environment that the peer registers is timed; the fastest, whatever it simulates,
 is the yardstick, timed again in one process and in two at once. The gates hold the median of our
-rate by the clock against the peer's best repetition by processor time (``steps_best``): a busy
-machine makes us look slow, not the peer. Without the peer the report says why, and the gates fail.
+rate by the clock against the peer's best repetition by processor time (``steps_best``), so that a
+busy machine hurts us more than the peer. Without it the report says why, and the gates fail.
 """
 
 from __future__ import annotations
