@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sdl.api import resume_campaign, start_campaign
+    from sdl.api import resume_campaign, simulate, start_campaign
     from sdl.campaign.loop import Campaign
     from sdl.core.capabilities import Capabilities
     from sdl.core.errors import SdlError
@@ -42,6 +42,7 @@ __all__ = [
     "__version__",
     "load_task",
     "resume_campaign",
+    "simulate",
     "start_campaign",
 ]
 
@@ -63,6 +64,7 @@ _HOME = {
     "Task": "sdl.tasks.task",
     "load_task": "sdl.tasks.task",
     "resume_campaign": "sdl.api",
+    "simulate": "sdl.api",
     "start_campaign": "sdl.api",
 }
 

@@ -1,14 +1,19 @@
-"""Campaigns from a script: start, iterate, look at the best."""
+"""From a script: campaigns to start, iterate and look at; recipes to simulate."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sdl.campaign.config import CampaignConfig
 from sdl.campaign.loop import Campaign
 from sdl.campaign.opening import begin, resume
 from sdl.campaign.places import JOURNAL_NAME, MEMORY, url_for, url_of
+from sdl.core.extras import require_extra
 from sdl.tasks.task import load_task
+
+if TYPE_CHECKING:
+    from simulators.simulation import Simulation
 
 
 def start_campaign(
@@ -61,3 +66,28 @@ def resume_campaign(folder: Path | str) -> Campaign:
         JournalError: There is none, it is damaged, or another controller owns it.
     """
     return resume(url_of(Path(folder)))
+
+
+def simulate(
+    recipe: Path | str, *, system: str | None = None, lab: int | None = None
+) -> Simulation:
+    """Simulates a recipe file: ``simulate("batio3.yaml").purity("BaTiO3")``.
+
+    Args:
+        recipe: The file, see ``sdl schema simulation``.
+        system: Name or path of a chemical system that stands instead of the file's.
+        lab: Number of a laboratory whose hidden figures are drawn within their widths; ``None``
+            for the nominal one, where every label and figure is true.
+
+    Returns:
+        History, final weight fractions and scans; a frozen result.
+
+    Raises:
+        ConfigError: The file or an argument is wrong.
+        MissingExtraError: numba or scipy is not installed.
+    """
+    require_extra("twin", "a simulation", "numba", "scipy")
+    from simulators.preparation import prepare  # numba is optional
+    from simulators.simulation import simulate as run
+
+    return run(prepare(Path(recipe), system), lab)

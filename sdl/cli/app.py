@@ -132,7 +132,7 @@ def report(
 
 @app.command(epilog="Example: sdl schema campaign > campaign.schema.json")
 def schema(
-    what: Annotated[str, typer.Argument(help="campaign, task or recipe.")] = "campaign",
+    what: Annotated[str, typer.Argument(help="campaign, task, recipe or simulation.")] = "campaign",
 ) -> None:
     """Prints the JSON Schema of a file, for completion in YAML editors."""
     from sdl.campaign.config import CampaignConfig
@@ -140,8 +140,14 @@ def schema(
     from sdl.core.recipe import Recipe
     from sdl.core.schema import json_schema
     from sdl.tasks.task import Task
+    from simulators.recipe_file import RecipeFile
 
-    models = {"campaign": CampaignConfig, "task": Task, "recipe": Recipe}
+    models = {
+        "campaign": CampaignConfig,
+        "task": Task,
+        "recipe": Recipe,
+        "simulation": RecipeFile,
+    }
     if what not in models:
         raise ConfigError("there is no such schema", got=repr(what), allowed=", ".join(models))
     typer.echo(json_schema(models[what]), nl=False)
@@ -192,3 +198,31 @@ def doctor(
     else:
         show(examinations, with_priors=system is not None)
     raise typer.Exit(int(any(each.failed for each in examinations)))
+
+
+@app.command(epilog="Example: sdl simulate sdl/templates/batio3-air.yaml --lab 7")
+def simulate(
+    recipe: Annotated[Path, typer.Argument(help="The recipe file (YAML).")],
+    system: Annotated[
+        str | None, typer.Option(help="Another chemical system than the file's: name or path.")
+    ] = None,
+    lab: Annotated[
+        str, typer.Option(help="nominal, or a number: figures drawn within their widths.")
+    ] = "nominal",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the page and the CSV; runs/simulate-NAME.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulates one recipe: phases against time and temperature, and the powder pattern."""
+    from sdl.core.extras import require_extra
+
+    require_extra("twin", "a simulation", "numba", "scipy")
+    require_extra("report", "the page of a simulation", "plotly", "jinja2")
+    from sdl.cli.simulate import show, simulate_recipe, to_json
+
+    simulation, files = simulate_recipe(recipe, system, lab, out)
+    if as_json:
+        _print_json(to_json(simulation, files))
+    else:
+        show(simulation, files)

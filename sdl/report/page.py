@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 
-from sdl.core.errors import ConfigError, MissingExtraError
+from sdl.core.errors import MissingExtraError
 from sdl.journal.journal import Journal
 from sdl.report.record import CampaignRecord, read_record
+from sdl.report.writing import write_whole
 
 
 def write_page(url: str, out: Path, *, with_random: bool = True) -> Path:
@@ -35,17 +34,7 @@ def write_page(url: str, out: Path, *, with_random: bool = True) -> Path:
             raise MissingExtraError(package, "report", "the report")
     with Journal.open(url, owner=False) as journal:
         text = _render(read_record(journal), journal, with_random=with_random)
-    try:
-        _write(out, text)
-    except OSError as err:
-        raise ConfigError(
-            "the report cannot be written",
-            got=str(err),
-            allowed="a place this user may write to",
-            do="give another path with --out",
-            where=out,
-        ) from err
-    return out
+    return write_whole(out, text, "the report")
 
 
 def _render(record: CampaignRecord, journal: Journal, *, with_random: bool) -> str:
@@ -76,19 +65,3 @@ def _render(record: CampaignRecord, journal: Journal, *, with_random: bool) -> s
         prices=record.task.prices,
         plotly_js=markupsafe.Markup(get_plotlyjs()),
     )
-
-
-def _write(out: Path, text: str) -> None:
-    """Replaces the file in one go, so that a reader never sees half a page."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, out)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise

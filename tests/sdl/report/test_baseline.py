@@ -11,7 +11,8 @@ from sdl.analysis.references import load_references
 from sdl.journal.journal import Journal
 from sdl.report.baseline import best_of_n
 from sdl.report.record import read_record, total_cost, total_furnace_hours
-from sdl.report.scan import fitted_scan, line_angles
+from sdl.report.scan import fitted_scan
+from sdl.report.scan_fit import line_angles
 
 
 @given(
