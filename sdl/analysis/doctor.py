@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from importlib.util import find_spec
 
 from sdl.analysis.beside import Beside, read_beside
-from sdl.analysis.references import StickFile
+from sdl.analysis.references import Reference, StickFile
 from sdl.analysis.structures import StructureFile
 from sdl.chemistry.doctor.finding import Finding, judged
 from sdl.chemistry.doctor.reading import Draft
+from sdl.chemistry.elements import ATOMIC_MASS
 from sdl.chemistry.system import ChemicalSystem, Phase
 from sdl.core.errors import ConfigError
 
 DENSITY_WITHIN = 0.05
 """Largest difference of the densities by structure and by molar volume, as a share."""
-COMPOSITION_WITHIN = 0.01
-"""Largest difference of an element's share of the atoms."""
+ABSORPTION_WITHIN = 0.01
+"""Largest difference of the mass absorption by structure and by formula, as a share."""
+UNITS_WITHIN = 0.01
+"""Largest distance of the formula units in a cell from a whole number, as a share."""
+AVOGADRO = 6.02214076e23
+"""1/mol (SI)."""
 
 _PRESENT, _DENSITY, _CONTENT = "structures", "densities agree", "compositions agree"
 
@@ -40,7 +45,7 @@ def examine_structures(draft: Draft) -> tuple[Finding, ...]:
     return (
         _present(draft, beside, beside.structures),
         _density(draft.system, beside.sticks),
-        _composition(draft.system, beside.structures),
+        _composition(draft.system, beside.structures, beside.sticks),
     )
 
 
@@ -90,32 +95,49 @@ def _density(system: ChemicalSystem, sticks: StickFile | None) -> Finding:
     return judged(_DENSITY, good, failed=failed, what="differ by more than 5 %")
 
 
-def _composition(system: ChemicalSystem, structures: StructureFile) -> Finding:
-    if find_spec("pymatgen") is None:
-        words = "needs pymatgen (pip install 'solid-state-sdl[chemistry]')"
-        return Finding(check=_CONTENT, state="skipped", words=words)
-    from sdl.analysis.regenerate import build_crystal
+def _composition(
+    system: ChemicalSystem, structures: StructureFile, sticks: StickFile | None
+) -> Finding:
+    """The elements, the formula units per cell, and the absorption that follows from both.
 
+    All from what the sticks were computed with, so that the check needs no pymatgen.
+    """
+    if sticks is None:
+        return Finding(check=_CONTENT, state="skipped", words="no stick patterns")
+    references = {reference.name: reference for reference in sticks.references}
     phases = {p.name: p for p in system.solids}
     warned, compared = [], 0
     for structure in structures.structures:
-        phase = phases.get(structure.name)
-        if phase is None:
+        phase, reference = phases.get(structure.name), references.get(structure.name)
+        if phase is None or reference is None:
             continue
         compared += 1
-        atoms = build_crystal(structure).composition.get_el_amt_dict()
-        off = _difference(phase, atoms)
-        if off:
-            warned.append(f"{phase.name}: {off}")
-    return judged(_CONTENT, f"{compared} structures", warned=warned, what="differ")
+        given = {site.element for site in structure.sites}
+        if given != set(phase.composition):
+            warned.append(f"{phase.name}: the structure is of {', '.join(sorted(given))}")
+            continue
+        off = _absorption_off(phase, reference, structures.mass_absorption_cm2_per_g)
+        if abs(off) > ABSORPTION_WITHIN:
+            warned.append(f"{phase.name}: the structure absorbs {off:+.1%} more than its formula")
+        units = _units_per_cell(phase, reference)
+        if units is not None and abs(units - round(units)) > UNITS_WITHIN * units:
+            warned.append(f"{phase.name}: {units:.2f} formula units in the cell of the structure")
+    return judged(_CONTENT, f"{compared} structures", warned=warned, what="to look at")
 
 
-def _difference(phase: Phase, atoms: Mapping[str, float]) -> str:
-    """Elements whose share of the atoms differs between phase and structure."""
-    total, given = sum(phase.composition.values()), sum(atoms.values())
-    words = []
-    for element in sorted({*phase.composition, *atoms}):
-        own, other = phase.composition.get(element, 0.0) / total, atoms.get(element, 0.0) / given
-        if abs(own - other) > COMPOSITION_WITHIN:
-            words.append(f"{element} {other:.1%} of the atoms in the structure, {own:.1%} here")
-    return ", ".join(words)
+def _absorption_off(phase: Phase, reference: Reference, table: Mapping[str, float]) -> float:
+    """Mass absorption of a structure over that of the phase's composition, less 1."""
+    masses = {e: n * ATOMIC_MASS[e] for e, n in phase.composition.items()}
+    own = sum(mass * table[e] for e, mass in masses.items()) / sum(masses.values())
+    return reference.mass_absorption_cm2_per_g / own - 1.0
+
+
+def _units_per_cell(phase: Phase, reference: Reference) -> float | None:
+    """Formula units in the cell by density and volume; ``None`` where the file has no cell."""
+    if reference.cell is None:
+        return None
+    a, b, c, *angles = reference.cell
+    cosines = [math.cos(math.radians(angle)) for angle in angles]
+    shape = 1.0 - sum(x * x for x in cosines) + 2.0 * math.prod(cosines)
+    volume_cm3 = a * b * c * math.sqrt(shape) * 1e-24
+    return reference.density_g_per_cm3 * volume_cm3 * AVOGADRO / phase.molar_mass_g_per_mol

@@ -83,16 +83,16 @@ def show(examinations: Sequence[Examination], *, with_priors: bool) -> None:
     if not console.is_terminal:
         console = Console(file=sys.stdout, highlight=False, width=WIDTH)
     for each in examinations:
+        console.print(Text(f"{each.system} ({each.file})", "bold"), soft_wrap=True)
         console.print(_table(each))
         if with_priors and each.priors:
+            console.print("priors: figures that nobody measured, with their standard deviations")
             console.print(_prior_table(each))
         console.print(_verdict(each))
 
 
 def _table(examination: Examination) -> Table:
-    table = Table(
-        title=f"{examination.system} ({examination.file})", title_justify="left", box=box.SIMPLE
-    )
+    table = Table(box=box.SIMPLE)
     table.add_column("check", no_wrap=True)
     table.add_column("state")
     table.add_column("found")
@@ -108,11 +108,7 @@ def _table(examination: Examination) -> Table:
 
 
 def _prior_table(examination: Examination) -> Table:
-    table = Table(
-        title="priors: figures that nobody measured, with their standard deviations",
-        title_justify="left",
-        box=box.SIMPLE,
-    )
+    table = Table(box=box.SIMPLE)
     for column in ("figure", "rests on", "width"):
         table.add_column(column)
     for prior in examination.priors:

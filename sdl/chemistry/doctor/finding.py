@@ -45,6 +45,6 @@ def judged(
     return Finding(
         check=check,
         state="failed" if failed else "warning",
-        words=f"{good}; {len(entries)} {what}" if what else good,
+        words=f"{good}; {what}: {len(entries)}" if what else good,
         details=entries,
     )

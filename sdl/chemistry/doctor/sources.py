@@ -24,7 +24,7 @@ _WORDS: tuple[tuple[Basis, str], ...] = (
     ("computed", r"computed|\bdft\b|\bpbe\b|sisso|materials project|materialsproject entr"),
 )
 _KEYS = re.compile(r"\[([A-Za-z0-9_.-]+)\]")
-_PRIOR_BASES = ("estimated", "unsourced")
+_PRIOR_BASES = ("computed", "estimated", "unsourced")
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def check_priors(draft: Draft) -> Finding:
 
 
 def priors(system: ChemicalSystem) -> tuple[Prior, ...]:
-    """Every figure that is an estimate or unsourced and states a width."""
+    """Every figure that is computed, estimated or unsourced and states a width."""
     basis = {source.key: basis_of(source) for source in system.sources}
     return tuple(
         Prior(name=f.name, basis=basis.get(f.key, "unsourced"), width=f.width)

@@ -73,7 +73,14 @@ def test_a_missing_structure_of_a_reacting_phase_fails(copied):
 def test_another_composition_warns(copied):
     sites = "- {element: O, x: 0.5, y: 0.5, z: 0.5}"
     changed(copied.with_name(f"{NAME}.structures.yaml"), sites, sites.replace(": O", ": Ti"))
-    assert "BaO" in " ".join(findings(copied)["compositions agree"].details)
+    assert "BaO: the structure is of Ba, Ti" in findings(copied)["compositions agree"].details
+
+
+def test_another_formula_warns(copied):
+    # Peroxide under the name of the oxide: other absorption, and no whole number of units.
+    changed(copied, "composition: {Ba: 1, O: 1}", "composition: {Ba: 1, O: 2}")
+    details = " ".join(findings(copied)["compositions agree"].details)
+    assert "BaO: the structure absorbs +" in details
 
 
 def test_references_beside_a_shipped_system_are_the_default_set():
