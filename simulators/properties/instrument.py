@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from sdl.analysis.arrhenius import fit_arrhenius
+from sdl.analysis.arrhenius import BOLTZMANN_EV_PER_K, fit_arrhenius
 from sdl.chemistry.thermo import ZERO_CELSIUS_K
 from sdl.core.seeds import generator
 from simulators.properties.cell import Cell, at_temperatures, measure_conductivities
@@ -89,10 +89,13 @@ class Analyser:
     Args:
         cell: Pellet and analyser.
         sweep: Read the activation energy from a sweep of temperatures instead, eV.
+        temperature_sd_k: Error of the sample's temperature at each point of a sweep, K
+            (assumption: 0.2 to 2). It, not the spectra, limits the activation energy.
     """
 
     cell: Cell = field(default_factory=Cell)
     sweep: bool = False
+    temperature_sd_k: float = 0.5
 
     def read(self, groups: Groups, specimen: Specimen, truth: float, *key: str | int) -> Reading:
         """As ``Instrument.read``; 0.3 s per spectrum."""
@@ -100,18 +103,25 @@ class Analyser:
         if not self.sweep:
             found = measure_conductivities(materials, specimen, self.cell, *key)
             return Reading(*found.total, found.quality)
+        return self._swept(materials, specimen, *key)
+
+    def _swept(self, materials: Groups, specimen: Specimen, *key: str | int) -> Reading:
         temperatures = sweep_k(Batch.of([specimen]))[:, 0]
+        errors = generator(*key, "thermometer").standard_normal(len(temperatures))
+        true_k = temperatures + self.temperature_sd_k * errors
         # One pellet: its geometry error is common to all points and leaves the slope alone.
         cell = replace(self.cell, geometry_sd=0.0)
-        specimens = at_temperatures(specimen, [float(t) - ZERO_CELSIUS_K for t in temperatures])
+        specimens = at_temperatures(specimen, [float(t) - ZERO_CELSIUS_K for t in true_k])
         points = [
             measure_conductivities(materials, one, cell, *key, number)
             for number, one in enumerate(specimens)
         ]
-        total = np.array([p.total for p in points])
+        value, sigma = np.array([p.total for p in points]).T
+        first = fit_arrhenius(temperatures, value, sigma)
+        lever = first.activation_ev / (BOLTZMANN_EV_PER_K * temperatures**2)
+        relative = np.hypot(sigma / value, lever * self.temperature_sd_k)
         # Grain and boundary bend the line a little: points of equal weight, as `activation_ev`.
-        equal = np.full(len(total), np.median(total[:, 1] / total[:, 0])) * total[:, 0]
-        fit = fit_arrhenius(temperatures, total[:, 0], equal)
+        fit = fit_arrhenius(temperatures, value, float(np.median(relative)) * value)
         return Reading(fit.activation_ev, fit.activation_sigma_ev, "good")
 
     def draw(self, *key: str | int) -> Analyser:
