@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from sdl.figures.style import GREY, OKABE_ITO, SKY, plain, styled
+from sdl.figures.style import GREY, OKABE_ITO, SKY, YELLOW, plain, styled
 
 Array = npt.NDArray[np.float64]
 
@@ -17,6 +17,10 @@ SHOWN_ABOVE = 0.005
 """Phases that never exceed this weight fraction have no line."""
 NEAR = 0.03
 """Labels closer than this share of the whole time are put together."""
+_COLOURS = tuple(colour for colour in OKABE_ITO if colour != YELLOW)
+"""Yellow is hard to see as a line on white."""
+_LEGEND_ROW = 6
+"""Names of phases in a row of the legend, at least."""
 _DASHES = ("solid", "dash", "dot")
 _TOP_WT_PCT = 104.0
 
@@ -39,7 +43,7 @@ def shown_phases(fractions: Mapping[str, Array]) -> list[str]:
     """Phases that get a line, in the order in which they reach their largest fraction."""
     largest = {name: float(values.max(initial=0.0)) for name, values in fractions.items()}
     seen = [name for name, value in largest.items() if value > SHOWN_ABOVE]
-    kept = sorted(seen, key=lambda n: -largest[n])[: len(OKABE_ITO) * len(_DASHES)]
+    kept = sorted(seen, key=lambda n: -largest[n])[: len(_COLOURS) * len(_DASHES)]
     return sorted(kept, key=lambda n: int(np.argmax(fractions[n])))
 
 
@@ -63,15 +67,16 @@ def phases_against_time(course: Course, title: str) -> go.Figure:
         customdata=[f" in {plain(gas)}" if gas else "" for gas in course.gas],
         hovertemplate="%{y:.0f} °C%{customdata}<extra>temperature</extra>",
     )
-    for number, phase in enumerate(shown_phases(course.fractions)):
+    shown = shown_phases(course.fractions)
+    for number, phase in enumerate(shown):
         figure.add_scatter(
             x=course.time_h,
             y=np.round(100.0 * course.fractions[phase], 3),
             mode="lines",
             line={
-                "color": OKABE_ITO[number % len(OKABE_ITO)],
+                "color": _COLOURS[number % len(_COLOURS)],
                 "width": 2.5,
-                "dash": _DASHES[number // len(OKABE_ITO)],
+                "dash": _DASHES[number // len(_COLOURS)],
             },
             name=plain(phase),
             hovertemplate=f"%{{y:.1f}} wt%<extra>{plain(phase)}</extra>",
@@ -91,6 +96,8 @@ def phases_against_time(course: Course, title: str) -> go.Figure:
             font={"size": 12, "color": "#555555"},
         )
     styled(figure, title, "time, without waiting (h)", "weight fraction (wt%)", height_px=500)
+    rows = 1 + len(shown) // _LEGEND_ROW
+    figure.update_layout(margin={"t": 64 + 22 * rows}, height=456 + 22 * rows)
     _second_axis(figure, float(course.temperature_c.max(initial=25.0)))
     figure.update_xaxes(range=[0.0, float(course.time_h.max(initial=1e-3))], hoverformat=".2f")
     return figure

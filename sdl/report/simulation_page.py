@@ -84,7 +84,8 @@ def _caption(scan: Scan) -> str:
 
 def _compared(scan: Scan) -> list[tuple[str, str, str]]:
     """Phase, truth, measurement: every phase that is there or was found."""
-    names = [*scan.truth, *(name for name in scan.fit.phases if name not in scan.truth)]
+    names = sorted(scan.truth, key=lambda name: -scan.truth[name])
+    names += [name for name in scan.fit.phases if name not in scan.truth]
     lines = []
     for name in names:
         truth, amount = scan.truth.get(name, 0.0), scan.fit.phases.get(name)

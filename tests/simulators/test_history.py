@@ -7,10 +7,21 @@ import pytest
 
 from sdl.chemistry.system import load_system
 from sdl.core.material import Lot
-from sdl.core.recipe import Anneal, Characterise, Cooling, Dose, Gas, Mix, Quench, Recipe, Regrind
+from sdl.core.recipe import (
+    Anneal,
+    Characterise,
+    Cooling,
+    Dose,
+    Gas,
+    Mix,
+    Quench,
+    Recipe,
+    Regrind,
+    Wash,
+)
 from sdl.tasks.task import Hidden
 from simulators.history import Detail, make, pieces
-from simulators.laboratory import draw_laboratory
+from simulators.laboratory import draw_laboratory, nominal_laboratory
 from simulators.reactor import Reactor, Segment
 
 SYSTEM = load_system("ba-ti-c-o")
@@ -62,8 +73,9 @@ def test_output_times_do_not_change_the_end(reactor, history):
     assert len(coarse.time_h) < len(history.time_h) < len(fine.time_h)
     for other in (coarse, fine):
         assert other.time_h[-1] == pytest.approx(history.time_h[-1])
+        # Finer steps of the solver move a fraction by up to 1e-2 in the worst of recipes (gate V1).
         np.testing.assert_allclose(
-            other.weight_fraction[-1], history.weight_fraction[-1], rtol=0, atol=2e-3
+            other.weight_fraction[-1], history.weight_fraction[-1], rtol=0, atol=5e-3
         )
 
 
@@ -107,3 +119,28 @@ def test_pieces_join_to_the_segment(segment):
     assert sum(p.duration_s for p in every) == pytest.approx(segment.duration_s)
     assert (every[0].start_c, every[-1].end_c) == (segment.start_c, segment.end_c)
     assert all(a.end_c == b.start_c for a, b in itertools.pairwise(every))
+
+
+@pytest.mark.skipif(not hasattr(Reactor, "wash"), reason="the reactor cannot wash yet")
+def test_washing_takes_soluble_salts_away_and_nothing_else():
+    system = load_system("y-mn-na-cl-c-o")
+    names = ("YCl3", "Mn2O3", "Na2CO3")
+    lots = [
+        Lot(name=n, phase=n, molar_mass_g_per_mol=system.phase(n).molar_mass_g_per_mol)
+        for n in names
+    ]
+    masses = {"YCl3": 391.0, "Mn2O3": 158.0, "Na2CO3": 318.0}
+    recipe = Recipe(
+        steps=(
+            Mix(doses=tuple(Dose(lot=n, mass_mg=masses[n]) for n in names), mill_min=30.0),
+            Anneal(temperature_c=650.0, dwell_h=4.0, gas=Gas.OXYGEN),
+            Wash(duration_min=120.0),
+        )
+    )
+    nominal = nominal_laboratory(system, lots, (FURNACE,))
+    history = make(Reactor(system, nominal, lots), recipe, FURNACE).history
+    assert history.fractions(history.moments[-2].row)["NaCl"] > 0.2
+    assert history.fractions().get("NaCl", 0.0) < 1e-6
+    np.testing.assert_allclose(history.weight_fraction.sum(axis=1), 1.0, rtol=0, atol=1e-12)
+    manganese = history.elements_mmol[:, history.elements.index("Mn")]
+    np.testing.assert_allclose(manganese, manganese[0], rtol=1e-9)
