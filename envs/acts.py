@@ -98,7 +98,7 @@ def plan_cooling(
 @compiled
 def weigh(net: Net, desk: Desk, state: State, i: int, key: np.uint64) -> None:
     """Reads the balance."""
-    solids = net.law.size
+    solids = net.molar_mass.size
     mass = state.vector[i, state.vector.shape[1] - 1]
     for p in range(solids):
         mass += (state.vector[i, p] + state.vector[i, solids + p]) * net.molar_mass[p]
@@ -113,7 +113,7 @@ def mix(
 ) -> float:
     """Doses one lot per cation and mills; returns the price."""
     choice, station, vector = desk.choice, desk.station, state.vector[i]
-    solids = net.law.size
+    solids = net.molar_mass.size
     price = desk.price.sample
     for c in range(choice.lot.shape[0]):
         option = action[LOTS + c]
@@ -207,7 +207,7 @@ def scan(
     mass = kernel.solid_masses(net, state.vector[i], truth)
     estimate, noise = state.estimate[i], desk.shown.noise[long]
     total = 0.0
-    for p in range(net.law.size):
+    for p in range(net.molar_mass.size):
         truth[p] /= max(mass, 1e-12)
     for p in range(net.used):
         seen = truth[p] + math.sqrt(variance(noise[p], truth[p])) * normal(key, SCAN_DRAWS + p)
@@ -229,7 +229,7 @@ def finish(
 ) -> float:
     """Scans the cold sample for 8 minutes and scores it; returns the reward."""
     price = scan(net, desk, state, i, 1, key, truth)
-    target, solids = desk.target, net.law.size
+    target, solids = desk.target, net.molar_mass.size
     made = state.vector[i, target] + state.vector[i, solids + target]
     share = 1.0
     for c in range(desk.cation.shape[0]):

@@ -8,6 +8,7 @@ from envs.chance import key_of, normal, uniform
 from envs.compiled import compiled
 from envs.tables import Chance
 from simulators.batch import Laboratories
+from simulators.draws import LOWEST_BARRIER
 from simulators.network import Draw, FloatArray, Net
 
 WHICH, HIDDEN = 1, 2
@@ -17,26 +18,16 @@ OFFSET_CUT = 4.0
 
 
 @compiled
-def draw_of(labs: Laboratories, i: int) -> Draw:
-    """The laboratory of a row, as views of its arrays."""
-    return Draw(
-        labs.energy[i], labs.ln_q[i], labs.brake[i], labs.ln_k[i], labs.inverse_reference_k[i],
-        labs.activation[i], labs.assay[i], labs.particle_um[i], labs.mixing[i],
-    )  # fmt: skip
-
-
-@compiled
 def copy_row(source: FloatArray, n: int, target: FloatArray, i: int) -> None:
-    """Copies row ``n`` of one array of three axes over row ``i`` of another."""
+    """Copies row ``n`` of one array over row ``i`` of another."""
     for j in range(source.shape[1]):
-        for k in range(source.shape[2]):
-            target[i, j, k] = source[n, j, k]
+        target[i, j] = source[n, j]
 
 
 @compiled
 def take_laboratory(
     net: Net, base: Draw, given: Laboratories, chance: Chance, labs: Laboratories, i: int,
-    episode: int,
+    episode: int, work: FloatArray,
 ) -> int:  # fmt: skip
     """Gives a row the laboratory of its episode; returns its number.
 
@@ -46,12 +37,14 @@ def take_laboratory(
     who = chance.first + i
     if chance.given > 0:
         n = (who + episode) % chance.given
-        copy_row(given.energy, n, labs.energy, i)
+        copy_row(given.shift, n, labs.shift, i)
         copy_row(given.ln_k, n, labs.ln_k, i)
         copy_row(given.activation, n, labs.activation, i)
         for lot in range(base.assay.size):
             labs.assay[i, lot] = given.assay[n, lot]
             labs.particle_um[i, lot] = given.particle_um[n, lot]
+        copy_row(given.melt_speed, n, labs.melt_speed, i)
+        labs.nucleation[i] = given.nucleation[n]
         labs.mixing[i] = given.mixing[n]
         for f in range(labs.offset_c.shape[1]):
             labs.offset_c[i, f] = given.offset_c[n, f]
@@ -59,23 +52,23 @@ def take_laboratory(
     pick = uniform(key_of(WHICH, chance.seed, who, episode, 0), 0)
     number = chance.low + int(pick * chance.laboratories)
     key = key_of(HIDDEN, 0, number, 0, 0)
-    solids, lots = net.law.size, base.assay.size
-    for j in range(net.core.size):
+    solids, lots = net.molar_mass.size, base.assay.size
+    rows, melts = base.ln_k.size, base.melt_speed.size
+    for p in range(solids):
+        work[p] = chance.energy_sd[p] * normal(key, p)
+    for j in range(net.need.size):
         shift = 0.0
-        for p in range(solids):
-            if chance.stoichiometry[j, p] != 0.0:
-                shift += chance.stoichiometry[j, p] * chance.energy_sd * normal(key, p)
-        for k in range(base.energy.shape[1]):
-            labs.energy[i, j, k] = base.energy[j, k] + shift
-        row, rate, barrier = -1, 0.0, 0.0
-        for g in range(base.ln_k.shape[0]):
-            if chance.row[g, j] != row:  # most gases share their kinetics with the one before
-                row = chance.row[g, j]
-                rate = chance.ln_k_sd * normal(key, solids + row)
-                barrier = chance.activation_sd * normal(key, solids + chance.rows + row)
-            labs.ln_k[i, g, j] = base.ln_k[g, j] + rate
-            labs.activation[i, g, j] = max(10.0, base.activation[g, j] + barrier)
-    at = solids + 2 * chance.rows
+        for k in range(5):
+            p = net.place[j, k]
+            if p >= 0:
+                shift += net.number[j, k] * (work[p] if k >= 2 else -work[p])
+        labs.shift[i, j] = shift
+    for row in range(rows):
+        rate = chance.ln_k_sd[row] * normal(key, solids + row)
+        barrier = chance.activation_sd[row] * normal(key, solids + rows + row)
+        labs.ln_k[i, row] = base.ln_k[row] + rate
+        labs.activation[i, row] = max(LOWEST_BARRIER, base.activation[row] + barrier)
+    at = solids + 2 * rows
     for n in range(lots):
         assay = base.assay[n] + chance.assay_sd * normal(key, at + n)
         labs.assay[i, n] = min(1.0, max(0.01, assay))
@@ -83,7 +76,13 @@ def take_laboratory(
         labs.particle_um[i, n] = base.particle_um[n] * scatter
     at += 2 * lots
     labs.mixing[i] = math.exp(chance.mixing_sd * normal(key, at))
+    at += 1
     for f in range(labs.offset_c.shape[1]):
-        z = max(-OFFSET_CUT, min(OFFSET_CUT, normal(key, at + 1 + f)))
+        z = max(-OFFSET_CUT, min(OFFSET_CUT, normal(key, at + f)))
         labs.offset_c[i, f] = chance.thermocouple_sd * z
+    at += labs.offset_c.shape[1]
+    for m in range(melts):
+        scatter = math.exp(chance.melt_sd[m] * normal(key, at + m))
+        labs.melt_speed[i, m] = max(1.0, base.melt_speed[m] * scatter)
+    labs.nucleation[i] = math.exp(chance.nucleation_sd * normal(key, at + melts))
     return number

@@ -48,8 +48,8 @@ from sdl.tasks.task import Task
 from simulators import kernel
 from simulators.batch import Laboratories
 from simulators.draws import check_lots, draw_arrays
-from simulators.laboratory import RANGES, Laboratory, Split, nominal_laboratory
-from simulators.network import GAS_NUMBER, GASES, Draw, FloatArray, IntArray, Network
+from simulators.laboratory import RANGES, Laboratory, Split, nominal_laboratory, widths_of
+from simulators.network import GAS_NUMBER, Draw, IntArray, Network
 from simulators.program import COOLING_C_PER_MIN, ROOM_C, Cooling
 from simulators.stations import StationModel
 
@@ -265,8 +265,7 @@ class Problem:
         )
 
     def _chance(self, seed: int, first: int, split: Split, given: int) -> Chance:
-        system, hidden = self.network.system, self.task.hidden
-        names = [f"{r.name}/{v}" for r in system.reactions for v in r.kinetics]
+        hidden, widths = self.task.hidden, widths_of(self.network.system, self.task.hidden)
         low, high = RANGES[split]
         return Chance(
             seed=seed,
@@ -274,25 +273,17 @@ class Problem:
             low=low,
             laboratories=high - low,
             given=given,
-            energy_sd=hidden.phase_energy_sd_kj_per_mol,
-            ln_k_sd=hidden.ln_k_sd,
-            activation_sd=hidden.activation_energy_sd_kj_per_mol,
+            energy_sd=np.array([widths.energy_kj_per_mol[n] for n in self.network.solid_names]),
+            ln_k_sd=np.array([widths.ln_k[n] for n in self.network.row_names]),
+            activation_sd=np.array(
+                [widths.activation_kj_per_mol[n] for n in self.network.row_names]
+            ),
+            melt_sd=np.array([widths.ln_melt[m.name] for m in self.network.system.melts]),
+            nucleation_sd=widths.ln_nucleation,
             assay_sd=hidden.assay_sd,
             particle_ln_sd=hidden.particle_ln_sd,
             thermocouple_sd=hidden.thermocouple_sd_c,
             mixing_sd=hidden.mixing_sd,
-            row=np.array(
-                [
-                    [
-                        names.index(f"{r.name}/{self.network.variant(r, g)}")
-                        for r in system.reactions
-                    ]
-                    for g in GASES
-                ],
-                dtype=np.int64,
-            ),
-            rows=len(names),
-            stoichiometry=_stoichiometry(self.network),
         )
 
     def _check_limits(self) -> None:
@@ -319,12 +310,6 @@ class Problem:
                     allowed="; ".join(v.message for v in found),
                     do="narrow the space or widen the laboratory",
                 )
-
-
-def _stoichiometry(network: Network) -> FloatArray:
-    return np.array(
-        [[r.equation.get(n, 0.0) for n in network.solid_names] for r in network.system.reactions]
-    )
 
 
 if GAS_NUMBER[Gas.AIR] != 0:  # compiled code counts on it

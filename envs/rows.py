@@ -10,7 +10,7 @@ import numpy as np
 from envs.acts import finish, grind, mix, plan_anneal, plan_cooling, scan, spend, weigh
 from envs.chance import key_of
 from envs.compiled import compiled
-from envs.hidden import draw_of, take_laboratory
+from envs.hidden import take_laboratory
 from envs.tables import (
     ACCEPTED,
     AGE,
@@ -55,7 +55,7 @@ from envs.tables import (
 )
 from envs.views import permitted, write_mask, write_observation
 from simulators import kernel
-from simulators.batch import Laboratories
+from simulators.batch import Laboratories, draw_of
 from simulators.network import Draw, FloatArray, IntArray, Net
 from simulators.program import ROOM_C
 
@@ -199,7 +199,7 @@ def step_rows(
         if result.flags[TERMINATED, i]:
             clear(state, i)
             whole[NUMBER] = take_laboratory(
-                net, rules.nominal, rules.given, chance, labs, i, whole[EPISODE]
+                net, rules.nominal, rules.given, chance, labs, i, whole[EPISODE], truth
             )
         write_observation(net.used, choice, shown, state, i, result.observation[i])
         write_mask(choice, state, i, result.mask[i])
@@ -216,7 +216,14 @@ def restart_rows(
         clear(state, i)
         whole = state.whole[i]
         whole[NUMBER] = take_laboratory(
-            rules.net, rules.nominal, rules.given, rules.chance, labs, i, whole[EPISODE]
+            rules.net,
+            rules.nominal,
+            rules.given,
+            rules.chance,
+            labs,
+            i,
+            whole[EPISODE],
+            scratch.truth,
         )
         write_observation(rules.net.used, desk.choice, desk.shown, state, i, result.observation[i])
         write_mask(desk.choice, state, i, result.mask[i])

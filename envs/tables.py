@@ -85,23 +85,22 @@ class Choice(NamedTuple):
 
 
 class Chance(NamedTuple):
-    """Seeds and widths of what a laboratory hides; R reactions, S solids, rows of kinetics."""
+    """Seeds and widths of what a laboratory hides; S solids, rows of kinetics."""
 
     seed: int
     first: int  # number of the first environment
     low: int  # first laboratory of the split
     laboratories: int  # laboratories in the split
     given: int  # number of given laboratories, 0 where they are drawn
-    energy_sd: float
-    ln_k_sd: float
-    activation_sd: float
+    energy_sd: FloatArray  # (S,) kJ/mol
+    ln_k_sd: FloatArray  # (rows,)
+    activation_sd: FloatArray  # (rows,) kJ/mol
+    melt_sd: FloatArray  # (melts,) of the logarithm
+    nucleation_sd: float
     assay_sd: float
     particle_ln_sd: float
     thermocouple_sd: float
     mixing_sd: float
-    row: IntArray  # (gases of the kernel, R) kinetics that hold for a reaction in a gas
-    rows: int
-    stoichiometry: FloatArray  # (R, S) of the solids
 
 
 class View(NamedTuple):

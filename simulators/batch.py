@@ -17,7 +17,7 @@ import numpy as np
 from sdl.chemistry.system import ChemicalSystem
 from sdl.core.errors import ChemistryError
 from sdl.core.material import Lot
-from sdl.core.recipe import Anneal, Mix, Recipe, Regrind
+from sdl.core.recipe import Anneal, Mix, Press, Recipe, Regrind, Wash
 from simulators import kernel, powder
 from simulators.compiled import compiled
 from simulators.draws import check_lots, draw_arrays
@@ -25,9 +25,9 @@ from simulators.laboratory import Laboratory
 from simulators.network import GAS_NUMBER, Draw, FloatArray, IntArray, Net, Network
 from simulators.program import COOLING_C_PER_MIN, ROOM_C, cooling_gas, with_cooling
 
-IDLE, DISPENSE, MILL, ANNEAL = 0, 1, 2, 3
+IDLE, DISPENSE, MILL, ANNEAL, WASH, PRESS = range(6)
 COLUMNS = 8
-"""An act is a row: kind, then (lot, mass mg) or (minutes) or (gas, T degC, dwell h, ramp
+"""An act is a row: kind, then (lot, mass mg) or (minutes) or (MPa) or (gas, T degC, dwell h, ramp
 degC/min, cooling degC/min, gas while cooling, furnace)."""
 CHUNK = 32
 
@@ -35,16 +35,27 @@ CHUNK = 32
 class Laboratories(NamedTuple):
     """``Draw`` of several laboratories, stacked along a first axis; F furnaces."""
 
-    energy: FloatArray
-    ln_q: FloatArray
-    brake: FloatArray
+    shift: FloatArray
     ln_k: FloatArray
-    inverse_reference_k: FloatArray
     activation: FloatArray
+    melt_speed: FloatArray
+    nucleation: FloatArray
     assay: FloatArray
     particle_um: FloatArray
     mixing: FloatArray
     offset_c: FloatArray  # (laboratories, F)
+
+
+@compiled
+def draw_of(laboratories: Laboratories, i: int) -> Draw:
+    """One laboratory, as views of the arrays of all."""
+    return Draw(
+        laboratories.shift[i], laboratories.ln_k[i], laboratories.activation[i],
+        laboratories.melt_speed[i],
+        laboratories.nucleation[i],  # pyright: ignore[reportArgumentType]
+        laboratories.assay[i], laboratories.particle_um[i],
+        laboratories.mixing[i],  # pyright: ignore[reportArgumentType]
+    )  # fmt: skip
 
 
 @compiled
@@ -60,6 +71,12 @@ def _act(
         return 0
     if kind == MILL:
         powder.mill(net, vector, act[1], draw.mixing)
+        return 0
+    if kind == WASH:
+        powder.wash(net, vector, act[1])
+        return 0
+    if kind == PRESS:
+        powder.press(net, vector, act[1])
         return 0
     if kind != ANNEAL:
         return 0
@@ -85,12 +102,7 @@ def _run_rows(
     steps = 0
     for i in range(start, stop):
         b = laboratory[i]
-        draw = Draw(
-            laboratories.energy[b], laboratories.ln_q[b], laboratories.brake[b],
-            laboratories.ln_k[b], laboratories.inverse_reference_k[b],
-            laboratories.activation[b], laboratories.assay[b], laboratories.particle_um[b],
-            laboratories.mixing[b],  # pyright: ignore[reportArgumentType]
-        )  # fmt: skip
+        draw = draw_of(laboratories, b)
         for a in range(first[i], last[i]):
             steps += _act(
                 net, draw, laboratories.offset_c[b], lot_solid, acts[a], vectors[i],
@@ -210,6 +222,10 @@ class BatchReactor:
                 acts.append(_row(MILL, step.mill_min))
             elif isinstance(step, Regrind):
                 acts.append(_row(MILL, step.mill_min))
+            elif isinstance(step, Wash):
+                acts.append(_row(WASH, step.duration_min))
+            elif isinstance(step, Press):
+                acts.append(_row(PRESS, step.pressure_mpa))
             elif isinstance(step, Anneal):
                 self._check_anneal(step, furnace)
                 acts.append(

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
+from numba.extending import overload
 
 SOURCES = tuple(
     f"{name}.py"
@@ -51,6 +53,14 @@ def borrowing(function: Callable[..., object]) -> Any:
     return _compile(function, _nrt=False)
 
 
+def inlined(function: Callable[..., object]) -> Any:
+    """``borrowing`` for small functions that are copied to where they are called.
+
+    A call hands over every array of a tuple one by one: it may cost more than what it does.
+    """
+    return _compile(function, _nrt=False, inline="always")
+
+
 def _compile(function: Callable[..., object], **options: Any) -> Any:
     config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
     before = config.CACHE_DIR
@@ -61,3 +71,13 @@ def _compile(function: Callable[..., object], **options: Any) -> Any:
         )
     finally:
         config.CACHE_DIR = before
+
+
+def cube_root(value: Any) -> float:
+    """Cube root in compiled code: of the processor here, of the device in ``simulators.device``."""
+    return float(np.cbrt(value))
+
+
+@overload(cube_root, target="cpu")
+def _cube_root_cpu(value):
+    return lambda value: np.cbrt(value)

@@ -5,232 +5,259 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from simulators.compiled import borrowing
+from simulators.compiled import borrowing, inlined
 from simulators.network import Draw, FloatArray, IntArray, Net
 
 GAS_CONSTANT = 8.31446261815324e-3
-QUIET = 1.0e-7
+QUIET = 3.0e-7
 """Progress of a law (k t) below which a reaction, or the cold part of a ramp, is skipped: with the
-resistance of a fresh interface a conversion of 3e-5, with any layer far less."""
+resistance of a fresh interface a conversion of 1e-4, with any layer far less."""
 TRACE = 1.0e-12
-"""Share of the sample's moles below which a phase counts as absent; its matter is kept."""
+"""Share of the sample's cations below which a phase counts as absent; its matter is kept."""
+STEEPEST = 9.2
+"""Nucleation slows a reaction by at most the exponential of this, 1e-4."""
+MELT_LIFT = 6.9
+"""A melt may wake a reaction, but not below a thousandth of the threshold."""
+FEW = 1.0e-5
+"""Share of the sample's cations of a new solid from which on its own reactions are looked for."""
+LOWEST_LOG_SIZE = -8.0
+"""No grains are so small or so large that they change a rate by more than this exponent."""
 
 
 class Awake(NamedTuple):
-    """The reactions that can run in a segment, side by side: the first ``count`` columns."""
+    """The reactions that can run in a segment, side by side: the first columns."""
 
-    place: IntArray  # (5, R) core, partner, two products, number of the reaction
-    number: FloatArray  # (4, R) moles of those four per unit of reaction
-    law: FloatArray  # (3, R) ln of k at infinite temperature, activation energy / R in K, ln Q
+    place: IntArray  # (6, R) core, partner, three products, number of the reaction
+    number: FloatArray  # (5, R) moles of those five per unit of reaction
+    rate: FloatArray  # (4, R) ln of k at infinite T, activation / R in K, ln Q, barrier
+    known_k: FloatArray  # (R,) temperature for which the constants at a step's start are known
+    run: IntArray  # (R,) the reactions that have reactants in a step
+    live: IntArray  # (S,) the solids that these reactions touch
+    table: IntArray  # (S,) table of the law of each core, -1 where it is none
+    strength: FloatArray  # (S,) ln k of the taker whose law holds
+    size: IntArray  # (4,) see below
+
+
+COUNT, LIVE, KNOWN, RUNNING = range(4)
+"""``Awake.size``: reactions that are awake; solids they touch; bits of the solids whose reactions
+have been looked for; reactions that run in a step."""
 
 
 @borrowing
-def sizes(net: Net, material: FloatArray, factor: FloatArray) -> None:
-    """Grain sizes of new phases, and the factor of each reaction's rate constant by size."""
-    solids = net.law.size
-    diameter = material[3 * solids : 4 * solids]
-    for _ in range(3):  # a chain of phases that grow on one another is at most three long
-        for p in range(solids):
-            if diameter[p] <= 0.0 and net.grows_on[p] >= 0:
-                diameter[p] = max(diameter[net.grows_on[p]], 0.0)
-    for j in range(net.core.size):
-        own = diameter[net.core[j]]
-        if own <= 0.0:
-            factor[j] = 0.0
+def solids_there(net: Net, material: FloatArray, total: float) -> int:
+    """Bits of the solids in contact of which there is more than a trace, and with grains."""
+    solids, bits = net.molar_mass.size, 0
+    for p in range(net.used):
+        if material[p] > FEW * total and material[3 * solids + p] > 0.0:
+            bits |= 1 << p
+    return bits
+
+
+@borrowing
+def wake(
+    net: Net, draw: Draw, gas: int, material: FloatArray, start_k: float, end_k: float,
+    duration_s: float, new: int, awake: Awake,
+) -> None:  # fmt: skip
+    """Adds the reactions that solids make possible which were not there before.
+
+    A reaction can run if its reactants are there, if it is driven at one end of the segment at
+    least (its drive is monotone between them), and if it makes progress at the hotter end.
+
+    Args:
+        net: Static arrays.
+        draw: The laboratory.
+        gas: Number of the furnace gas.
+        material: Vector of the sample.
+        start_k: Temperature at the start of the segment, K.
+        end_k: Temperature at the end, K.
+        duration_s: Length, s.
+        new: Bits of the solids.
+        awake: Changed in place.
+    """
+    there = awake.size[KNOWN] | new
+    awake.size[KNOWN] = there
+    hot = max(start_k, end_k)
+    span = abs(end_k - start_k) / duration_s
+    log_time = math.log(duration_s / QUIET)
+    count, touched = awake.size[COUNT], there
+    for j in range(net.need.size):
+        if net.need[j] & ~there != 0 or net.need[j] & new == 0:
             continue
-        scale = net.reference_um[j] / own
-        value = scale * scale if net.size_power[j] == 2.0 else scale
-        other = net.partner[j]
-        if other >= 0 and diameter[other] > 0.0:
-            hindrance = net.partner_resistance[j]
-            value *= (1.0 + hindrance) / (1.0 + hindrance * diameter[other] / own)
-        factor[j] = value
+        row = net.row[gas, j]
+        rise = draw.activation[row] / GAS_CONSTANT
+        log = draw.ln_k[row] + rise * net.inverse_reference_k[row]
+        lift = MELT_LIFT if net.melted_by[j] != 0 else 0.0
+        if log - rise / hot + log_time + lift < LOWEST_LOG_SIZE:
+            continue
+        if exponent(net, draw, gas, j, end_k) >= 0.0 and (
+            start_k == end_k or exponent(net, draw, gas, j, start_k) >= 0.0
+        ):
+            continue
+        scale = size_factor(net, material, j, row) * net.brake[gas, j]
+        if scale <= 0.0:
+            continue
+        log += math.log(scale)
+        # On a ramp the integral of k ends at the hot end: k R T^2 / (E slope), at most k t.
+        time = duration_s
+        if span * duration_s * rise > hot * hot:
+            time = hot * hot / (span * rise)
+        if log - rise / hot + math.log(time / QUIET) + lift < 0.0:
+            continue
+        for k in range(5):
+            awake.place[k, count], awake.number[k, count] = net.place[j, k], net.number[j, k]
+        awake.place[5, count], awake.known_k[count] = j, 0.0
+        awake.rate[0, count], awake.rate[1, count] = log, rise
+        awake.rate[2, count] = net.ln_q[gas, j]
+        awake.rate[3, count] = net.barrier[j] * draw.nucleation
+        core, strength = net.place[j, 0], log - rise / hot
+        if awake.table[core] < 0 or strength > awake.strength[core]:
+            awake.table[core] = net.table_of[row]
+            awake.strength[core] = strength
+        touched |= net.make[j]
+        count += 1
+    awake.size[COUNT] = count
+    for i in range(awake.size[LIVE]):
+        touched |= 1 << awake.live[i]
+    live = 0
+    for p in range(net.used):
+        if (touched >> p) & 1 == 1:
+            awake.live[live] = p
+            live += 1
+    awake.size[LIVE] = live
 
 
 @borrowing
-def constants(
-    net: Net,
-    draw: Draw,
-    gas: int,
-    temperature_k: float,
-    factor: FloatArray,
-    constant: FloatArray,
-    drive: FloatArray,
-) -> None:
-    """Rate constant of each reaction in 1/s (Arrhenius, size, CO2) and its 1 - exp(dG/RT), not < 0.
+def fall_asleep(net: Net, awake: Awake) -> None:
+    """Forgets all reactions, before a new segment."""
+    awake.size[COUNT] = awake.size[LIVE] = awake.size[KNOWN] = 0
+    for p in range(net.used):
+        awake.table[p] = -1
+
+
+@inlined
+def size_factor(net: Net, material: FloatArray, j: int, row: int) -> float:
+    """Factor on the rate constant of a reaction by the sizes of its grains."""
+    solids = net.molar_mass.size
+    own = material[3 * solids + net.place[j, 0]]
+    if own <= 0.0:
+        return 0.0
+    scale = net.reference_um[j] / own
+    power = net.size_power[row]
+    value = 1.0
+    if power == 2.0:
+        value = scale * scale
+    elif power == 1.0:
+        value = scale
+    hindrance = net.partner_resistance[j]
+    if net.place[j, 1] >= 0 and hindrance > 0.0:
+        other = material[3 * solids + net.place[j, 1]]
+        if other > 0.0:
+            value *= (1.0 + hindrance) / (1.0 + hindrance * other / own)
+    return value
+
+
+@inlined
+def exponent(net: Net, draw: Draw, gas: int, j: int, temperature_k: float) -> float:
+    """Free energy over RT of a reaction in a gas.
 
     Below the first temperature of the energy table (300 K) the first interval is continued;
     nothing reacts there.
     """
     position = (temperature_k - net.energy_start_k) / net.energy_step_k
-    index = min(max(int(position), 0), draw.energy.shape[1] - 2)
-    part = position - index
-    inverse = 1.0 / temperature_k
-    for j in range(net.core.size):
-        if factor[j] <= 0.0:
-            constant[j], drive[j] = 0.0, 0.0
-            continue
-        low = draw.energy[j, index]
-        energy = low + part * (draw.energy[j, index + 1] - low)
-        exponent = energy * inverse / GAS_CONSTANT + draw.ln_q[gas, j]
-        rise = draw.activation[gas, j] / GAS_CONSTANT
-        rise *= inverse - draw.inverse_reference_k[gas, j]
-        constant[j] = math.exp(draw.ln_k[gas, j] - rise) * factor[j] * draw.brake[gas, j]
-        drive[j] = max(0.0, -math.expm1(exponent)) if exponent < 40.0 else 0.0
+    index = min(max(int(position), 0), net.energy.shape[1] - 2)
+    low, high = net.energy[j, index], net.energy[j, index + 1]
+    energy = low + (position - index) * (high - low) + draw.shift[j]
+    return energy / (GAS_CONSTANT * temperature_k) + net.ln_q[gas, j]
 
 
 @borrowing
-def find_awake(
-    net: Net,
-    draw: Draw,
-    gas: int,
-    moles: FloatArray,
-    factor: FloatArray,
-    start_k: float,
-    end_k: float,
-    duration_s: float,
-    awake: Awake,
-) -> int:
-    """Gathers the reactions that can run in a segment; returns how many.
+def constants_at(
+    net: Net, draw: Draw, awake: Awake, a: int, temperature_k: float, out: FloatArray
+) -> None:
+    """Constant and drive of one reaction at a temperature.
 
-    A reaction can run if it makes progress at the hotter end, if its drive is above zero at one end
-    (it is monotone in temperature between them), and if its reactants are there or can be formed.
+    The constant holds the factor of classical nucleation: every contact of grains needs a nucleus
+    of its own, so a phase that has formed elsewhere does not help.
+
+    Args:
+        net: Static arrays.
+        draw: The laboratory.
+        awake: The reactions.
+        a: Which.
+        temperature_k: Temperature, K.
+        out: (2, R) result in column ``a``: k in 1/s; 1 - exp(dG/RT), going on below zero as
+            -dG/RT.
     """
-    least = 0.0
-    for p in range(net.used):
-        least += TRACE * moles[p]
-    hot = max(start_k, end_k)
-    for j in range(net.core.size):
-        if factor[j] <= 0.0:
-            continue
-        rise = draw.activation[gas, j] / GAS_CONSTANT
-        log = draw.ln_k[gas, j] - rise * (1.0 / hot - draw.inverse_reference_k[gas, j])
-        time = duration_s
-        if start_k != end_k:
-            time = min(time, hot * hot / rise * duration_s / abs(end_k - start_k))
-        drives = exponent(net, draw, gas, j, start_k) < 0.0
-        drives = drives or exponent(net, draw, gas, j, end_k) < 0.0
-        runs = drives and math.exp(log) * factor[j] * draw.brake[gas, j] * time > QUIET
-        factor[j] = -factor[j] if runs else 0.0  # below zero: a candidate
-    count = 0
-    changed = True
-    while changed:
-        changed = False
-        for j in range(net.core.size):
-            if factor[j] >= 0.0:
-                continue
-            for p in (net.core[j], net.partner[j]):
-                there = p < 0 or moles[p] > least
-                for i in range(net.core.size):
-                    makes = net.product[i, 0] == p or net.product[i, 1] == p
-                    there = there or (makes and factor[i] > 0.0)
-                if not there:
-                    break
-            else:
-                factor[j] = -factor[j]
-                changed = True
-    for j in range(net.core.size):
-        if factor[j] > 0.0:
-            awake.place[0, count], awake.place[1, count] = net.core[j], net.partner[j]
-            awake.place[2, count], awake.place[3, count] = net.product[j, 0], net.product[j, 1]
-            awake.place[4, count] = j
-            awake.number[0, count] = net.core_number[j]
-            awake.number[1, count] = net.partner_number[j]
-            awake.number[2, count] = net.product_number[j, 0]
-            awake.number[3, count] = net.product_number[j, 1]
-            rise = draw.activation[gas, j] / GAS_CONSTANT
-            prefactor = draw.ln_k[gas, j] + rise * draw.inverse_reference_k[gas, j]
-            awake.law[0, count] = prefactor + math.log(factor[j] * draw.brake[gas, j])
-            awake.law[1, count], awake.law[2, count] = rise, draw.ln_q[gas, j]
-            count += 1
-    return count
-
-
-@borrowing
-def exponent(net: Net, draw: Draw, gas: int, j: int, temperature_k: float) -> float:
-    """Free energy over RT of a reaction in a gas; at low temperatures as in ``constants``."""
     position = (temperature_k - net.energy_start_k) / net.energy_step_k
-    index = min(max(int(position), 0), draw.energy.shape[1] - 2)
-    low, high = draw.energy[j, index], draw.energy[j, index + 1]
-    energy = low + (position - index) * (high - low)
-    return energy / (GAS_CONSTANT * temperature_k) + draw.ln_q[gas, j]
-
-
-@borrowing
-def awake_constants(
-    net: Net,
-    draw: Draw,
-    awake: Awake,
-    count: int,
-    temperature_k: float,
-    constant: FloatArray,
-    drive: FloatArray,
-) -> None:
-    """Constants of the reactions that are awake; the drive goes on below zero as -dG/RT."""
-    position = (temperature_k - net.energy_start_k) / net.energy_step_k
-    index = min(max(int(position), 0), draw.energy.shape[1] - 2)
-    part = position - index
+    index = min(max(int(position), 0), net.energy.shape[1] - 2)
     inverse = 1.0 / temperature_k
-    for a in range(count):
-        j = awake.place[4, a]
-        low = draw.energy[j, index]
-        energy = low + part * (draw.energy[j, index + 1] - low)
-        power = energy * inverse / GAS_CONSTANT + awake.law[2, a]
-        constant[a] = math.exp(awake.law[0, a] - awake.law[1, a] * inverse)
-        drive[a] = 1.0 - math.exp(power) if power < 0.0 else -power
+    beta = inverse / GAS_CONSTANT
+    j = awake.place[5, a]
+    low = net.energy[j, index]
+    energy = low + (position - index) * (net.energy[j, index + 1] - low) + draw.shift[j]
+    power = energy * beta + awake.rate[2, a]
+    log = awake.rate[0, a] - awake.rate[1, a] * inverse
+    if awake.rate[3, a] > 0.0:
+        # power = dG / RT, so T dG^2 = R^2 T^3 power^2
+        log -= min(awake.rate[3, a] * beta * beta * inverse / (power * power), STEEPEST)
+    constant = math.exp(log)
+    out[0, a] = constant / (1.0 + constant * net.slowest_s)
+    out[1, a] = -power
+    if power < 0.0:
+        out[1, a] = 1.0 - math.exp(power) if power > -30.0 else 1.0
 
 
 @borrowing
-def step_constants(
-    awake: Awake,
-    count: int,
-    start_k: float,
-    end_k: float,
-    k0: FloatArray,
-    k1: FloatArray,
-    d0: FloatArray,
-    d1: FloatArray,
-    out: FloatArray,
-) -> None:
-    """Mean of constant times drive over one step of a ramp.
+def mean_constant(
+    rise_k: float, start_k: float, end_k: float, a: int, early: FloatArray, late: FloatArray
+) -> float:
+    """Mean of constant times drive of a reaction over one step.
 
     The constant is integrated as an exponential of temperature with the curvature of Arrhenius'
     law as a first correction; the drive is linear, and counts only where it is above zero.
+
+    Args:
+        rise_k: Activation energy over R, K; 0 where the constant does not follow Arrhenius' law.
+        start_k: Temperature at the start, K.
+        end_k: Temperature at the end, K.
+        a: The reaction.
+        early: (2, R) as from ``constants_at`` at the start.
+        late: (2, R) at the end.
     """
+    first, last, low, high = early[0, a], late[0, a], early[1, a], late[1, a]
+    if low <= 0.0 and high <= 0.0:
+        return 0.0
+    rise = rise_k * (end_k - start_k) / (start_k * end_k)  # ln(k1 / k0)
+    if rise_k == 0.0:
+        rise = math.log(last / first)
+    part = 1.0  # share of the step that counts
+    if low < 0.0:
+        part = high / (high - low)
+        rise *= part
+        first, low = last * math.exp(-rise), 0.0
+    elif high < 0.0:
+        part = low / (low - high)
+        rise *= part
+        last, high = first * math.exp(rise), 0.0
+    if abs(rise) < 1e-2:
+        return part * 0.5 * (first * low + last * high)
     middle = 0.5 * (start_k + end_k)
     bend = -((end_k - start_k) ** 2) / (middle * middle * middle)
-    step = (end_k - start_k) / (start_k * end_k)
-    for a in range(count):
-        first, last, low, high = k0[a], k1[a], d0[a], d1[a]
-        rise, part = awake.law[1, a] * step, 1.0  # ln(k1 / k0), share of the step that counts
-        if low <= 0.0 and high <= 0.0:
-            out[a] = 0.0
-            continue
-        if low < 0.0:
-            part = high / (high - low)
-            rise *= part
-            first, low = last * math.exp(-rise), 0.0
-        elif high < 0.0:
-            part = low / (low - high)
-            rise *= part
-            last, high = first * math.exp(rise), 0.0
-        if abs(rise) < 1e-2:
-            out[a] = part * 0.5 * (first * low + last * high)
-            continue
-        mean = (last - first) / rise
-        late = (last - mean) / rise  # mean of the constant weighted by time
-        weight = (2.0 - (first + last) / mean) / (rise * rise)
-        curved = 1.0 + awake.law[1, a] * bend * part * part * weight
-        out[a] = part * (low * (mean - late) + high * late) * curved
+    mean = (last - first) / rise
+    lag = (last - mean) / rise  # mean of the constant weighted by time
+    weight = (2.0 - (first + last) / mean) / (rise * rise)
+    curved = 1.0 + rise_k * bend * part * part * weight
+    return part * (low * (mean - lag) + high * lag) * curved
 
 
 @borrowing
-def quiet_temperature(awake: Awake, count: int, hot_k: float, slope_k_per_s: float) -> float:
+def quiet_temperature(net: Net, awake: Awake, hot_k: float, slope_k_per_s: float) -> float:
     """Temperature in K below which no reaction makes progress worth counting in a ramp."""
     lowest = 1e9
-    for a in range(count):
+    for a in range(awake.size[COUNT]):
         # The integral of k below T is at most k(T) R T^2 / (E slope), here with the highest T.
-        time = hot_k * hot_k / (awake.law[1, a] * abs(slope_k_per_s))
-        inverse = (awake.law[0, a] + math.log(time / QUIET)) / awake.law[1, a]
+        time = hot_k * hot_k / (awake.rate[1, a] * abs(slope_k_per_s))
+        lift = MELT_LIFT if net.melted_by[awake.place[5, a]] != 0 else 0.0
+        inverse = (awake.rate[0, a] + math.log(time / QUIET) + lift) / awake.rate[1, a]
         lowest = min(lowest, 1.0 / inverse if inverse > 0.0 else 1e9)
     return lowest

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sdl.chemistry.thermo import ZERO_CELSIUS_K
 from sdl.core.errors import ChemistryError
 from sdl.core.material import Lot
 from simulators.laboratory import Laboratory, TrueLot
-from simulators.network import GASES, Draw, Network
+from simulators.network import Draw, Network
+
+LOWEST_BARRIER = 10.0
+"""Activation energies are not drawn below this, kJ/mol."""
 
 
 def check_lots(network: Network, lots: Sequence[Lot]) -> None:
@@ -38,30 +40,32 @@ def draw_arrays(network: Network, laboratory: Laboratory, lots: Sequence[Lot]) -
         laboratory: What it hides; a lot or a row it does not name is as labelled.
         lots: The shelf, in the order in which the kernel numbers it.
     """
-    system = network.system
-    reactions = system.reactions
-    base, numbers = network.energies
-    shift = np.array([laboratory.phase_energy_kj_per_mol.get(p.name, 0.0) for p in system.phases])
-    ln_q, brake = network.gas_tables()
-    ln_k = np.zeros((len(GASES), len(reactions)))
-    inverse, activation = np.zeros_like(ln_k), np.zeros_like(ln_k)
-    for g, gas in enumerate(GASES):
-        for j, reaction in enumerate(reactions):
-            variant = network.variant(reaction, gas)
-            row, kinetics = f"{reaction.name}/{variant}", reaction.kinetics[variant]
-            ln_k[g, j] = np.log(kinetics.k_per_s) + laboratory.ln_k.get(row, 0.0)
-            inverse[g, j] = 1.0 / (kinetics.reference_c + ZERO_CELSIUS_K)
-            moved = laboratory.activation_kj_per_mol.get(row, 0.0)
-            activation[g, j] = max(10.0, kinetics.activation_kj_per_mol + moved)
+    phases, shifts = network.system.phases, laboratory.activation_kj_per_mol
+    moved = np.array([laboratory.phase_energy_kj_per_mol.get(p.name, 0.0) for p in phases])
+    names = network.row_names
+    kinetics = [reaction.kinetics[variant] for reaction, variant in network.rows]
     labels = {lot.name: TrueLot(lot.assay, lot.particle_um) for lot in lots}
     true = [laboratory.lots.get(name, label) for name, label in labels.items()]
+    melts = network.system.melts
     return Draw(
-        energy=np.ascontiguousarray(base + (numbers @ shift)[:, None]),
-        ln_q=ln_q,
-        brake=brake,
-        ln_k=ln_k,
-        inverse_reference_k=inverse,
-        activation=activation,
+        shift=np.ascontiguousarray(network.stoichiometry @ moved),
+        ln_k=np.array(
+            [
+                np.log(k.k_per_s) + laboratory.ln_k.get(name, 0.0)
+                for name, k in zip(names, kinetics, strict=True)
+            ]
+        ),
+        activation=np.array(
+            [
+                max(LOWEST_BARRIER, k.activation_kj_per_mol + shifts.get(name, 0.0))
+                for name, k in zip(names, kinetics, strict=True)
+            ]
+        ),
+        melt_speed=np.array(
+            [m.speed_up * np.exp(laboratory.ln_melt.get(m.name, 0.0)) for m in melts],
+            dtype=np.float64,
+        ),
+        nucleation=float(laboratory.nucleation),
         assay=np.array([t.assay for t in true], dtype=np.float64),
         particle_um=np.array([t.particle_um for t in true], dtype=np.float64),
         mixing=float(laboratory.mixing),

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from sdl.chemistry.system import ChemicalSystem, load_crossings, load_system
-from sdl.chemistry.thermo import GibbsTable, reaction_kj_per_mol, zero_crossing_c
+from sdl.chemistry.thermo import ZERO_CELSIUS_K, GibbsTable, reaction_kj_per_mol, zero_crossing_c
 from sdl.core.material import Lot
 from sdl.core.recipe import Anneal, Dose, Gas, Mix, Recipe, Regrind
 from sdl.core.seeds import generator
@@ -17,7 +17,7 @@ from sdl.tasks.task import Hidden
 from simulators import conditions, kernel
 from simulators.batch import BatchReactor
 from simulators.laboratory import Laboratory, draw_laboratory, nominal_laboratory
-from simulators.network import Draw, FloatArray, Net
+from simulators.network import FloatArray
 from simulators.reactor import Reactor, Segment
 
 FURNACE = "furnace_1"
@@ -152,30 +152,60 @@ def gate_v1(
     )
 
 
-def _right_side(
-    net: Net, draw: Draw, gas: int, vector: FloatArray
-) -> Callable[[float, FloatArray, Segment], FloatArray]:
-    """Rates of change of moles and charges, shape ``(2 * used,)``, during a segment, for LSODA."""
-    used = net.used
-    factor, k = np.zeros(net.core.size), np.zeros(net.core.size)
-    drive, rate = np.zeros(net.core.size), np.zeros(net.core.size)
-    conditions.sizes(net, vector, factor)
+Slope = Callable[[float, FloatArray, Segment], FloatArray]
+
+
+def right_side(reactor: Reactor, gas: int, vector: FloatArray, parts: Sequence[Segment]) -> Slope:
+    """Rates of change during a segment, for LSODA.
+
+    The state is (3 * used,): moles, moles of grains, moles out of contact.
+
+    Args:
+        reactor: The laboratory.
+        gas: Number of the furnace gas.
+        vector: The sample before the segments, with grain sizes for what will form.
+        parts: The segments; what can react in any of them is integrated in all.
+    """
+    net, draw = reactor.network.net, reactor.draw
+    used, work = net.used, kernel.scratch(net)
+    coldest = min(min(p.start_c, p.end_c) for p in parts) + ZERO_CELSIUS_K
+    hottest = max(max(p.start_c, p.end_c) for p in parts) + ZERO_CELSIUS_K
+    longest = sum(p.duration_s for p in parts)
+    conditions.fall_asleep(net, work.awake)
+    everything = (1 << used) - 1
+    conditions.wake(
+        net, draw, gas, vector, coldest, hottest, 10.0 * longest, everything, work.awake
+    )
+    count = int(work.awake.size[conditions.COUNT])
+    total = float(net.cations[:used] @ vector[:used])
+    rate = np.zeros(net.need.size)
 
     def slope(time: float, state: FloatArray, part: Segment) -> FloatArray:
-        here = part.start_c + (part.end_c - part.start_c) * time / part.duration_s
-        conditions.constants(net, draw, gas, here + 273.15, factor, k, drive)
+        here = part.start_c + (part.end_c - part.start_c) * time / part.duration_s + ZERO_CELSIUS_K
+        for a in range(count):
+            conditions.constants_at(net, draw, work.awake, a, here, work.early)
+        work.constant[:] = work.early[0] * np.maximum(work.early[1], 0.0)
+        kernel.liquid_shares(net, here, work.liquid)
         moles = np.maximum(state[:used], 0.0)
-        charge = np.maximum(state[used:], moles)
-        kernel.rates(net, moles, charge, k * drive, rate)
-        made = np.zeros(2 * used)
-        for j in range(net.core.size):
-            made[net.core[j]] -= rate[j] * net.core_number[j]
-            if net.partner[j] >= 0:
-                made[net.partner[j]] -= rate[j] * net.partner_number[j]
-            for p, n in zip(net.product[j], net.product_number[j], strict=True):
-                if p >= 0:
-                    made[p] += n * rate[j]
-                    made[used + p] += n * rate[j]
+        charge = np.maximum(state[used : 2 * used], moles)
+        apart = np.maximum(state[2 * used :], 0.0)
+        kernel.rates(net, moles, charge, total, work.liquid, draw.melt_speed, work, rate)
+        made = np.zeros(3 * used)
+        for a in range(count):
+            place, number = work.awake.place[:, a], work.awake.number[:, a]
+            made[place[0]] -= rate[a] * number[0]
+            if place[1] >= 0 and moles[place[1]] > 0.0:
+                given = rate[a] * number[1]
+                made[place[1]] -= given
+                made[used + place[1]] -= given * charge[place[1]] / moles[place[1]]
+            for k in range(2, 5):
+                if place[k] >= 0:
+                    made[place[k]] += number[k] * rate[a]
+                    made[used + place[k]] += number[k] * rate[a]
+        wet = kernel.wet_share(net, moles, total, work.liquid) / kernel.SOAKED_S * apart
+        made[2 * used :] -= wet
+        made[:used] += wet
+        made[used : 2 * used] += wet
         return made
 
     return slope
@@ -200,22 +230,25 @@ def lsoda_gap(
         for dose in doses:
             cold = reactor.dispense(cold, dose.lot, dose.mass_mg)
         cold = reactor.mill(cold, 30.0)
-        net, draw, gas = reactor.network.net, reactor.draw, list(Gas).index(anneal.gas)
+        net, gas = reactor.network.net, list(Gas).index(anneal.gas)
         top = anneal.temperature_c
         ramp = Segment(400.0, top, (top - 400.0) / anneal.ramp_c_per_min * 60.0)
         soak = Segment(top, top, anneal.dwell_h * 3600.0)
         ours = reactor.heat(cold, (ramp, soak), anneal.gas)
-        used, solids = net.used, net.law.size
+        used, solids = net.used, net.molar_mass.size
         vector = cold.vector.copy()
-        slope = _right_side(net, draw, gas, vector)
-        state = np.concatenate([vector[:used], vector[2 * solids : 2 * solids + used]])
+        grains = slice(3 * solids, 4 * solids)
+        new = vector[grains] <= 0.0
+        vector[grains][new] = ours.vector[grains][new]
+        slope = right_side(reactor, gas, vector, (ramp, soak))
+        state = np.concatenate([vector[i * solids : i * solids + used] for i in (0, 2, 1)])
         for part in (ramp, soak):
             done = solve_ivp(
                 slope, (0.0, part.duration_s), state, "LSODA", args=(part,),
                 rtol=1e-8, atol=1e-9, first_step=1e-3,
             )  # fmt: skip
             state = done.y[:, -1]
-        vector[:used] = state[:used]
+        vector[:used], vector[solids : solids + used] = state[:used], state[2 * used :]
         mass = (vector[:used] + vector[solids : solids + used]) * net.molar_mass[:used]
         truth = mass / mass.sum()
         found = reactor.weight_fractions(ours)

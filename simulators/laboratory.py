@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sdl.chemistry.system import ChemicalSystem
@@ -50,6 +50,10 @@ class Laboratory:
     """True minus programmed temperature of each furnace, degC."""
     mixing: float
     """Factor on every milling time."""
+    nucleation: float = 1.0
+    """Factor on every nucleation barrier."""
+    ln_melt: Mapping[str, float] = field(default_factory=dict)
+    """Shift of the logarithm of what each melt speeds up."""
 
     def to_json(self) -> dict[str, Any]:
         """The laboratory as JSON values; floats survive exactly."""
@@ -61,6 +65,8 @@ class Laboratory:
             "lots": {n: [t.assay, t.particle_um] for n, t in self.lots.items()},
             "thermocouple_c": dict(self.thermocouple_c),
             "mixing": self.mixing,
+            "nucleation": self.nucleation,
+            "ln_melt": dict(self.ln_melt),
         }
 
     @classmethod
@@ -74,6 +80,8 @@ class Laboratory:
             lots={n: TrueLot(a, d) for n, (a, d) in data["lots"].items()},
             thermocouple_c=dict(data["thermocouple_c"]),
             mixing=data["mixing"],
+            nucleation=data.get("nucleation", 1.0),
+            ln_melt=dict(data.get("ln_melt", {})),
         )
 
 
@@ -116,6 +124,46 @@ def nominal_laboratory(
     return draw_laboratory(system, nothing, lots, furnaces, "nominal")
 
 
+@dataclass(frozen=True)
+class Widths:
+    """Standard deviations of what is drawn of a chemical system."""
+
+    energy_kj_per_mol: Mapping[str, float]
+    """By solid."""
+    ln_k: Mapping[str, float]
+    """By ``reaction/variant``."""
+    activation_kj_per_mol: Mapping[str, float]
+    """By ``reaction/variant``."""
+    ln_melt: Mapping[str, float]
+    """By melt."""
+    ln_nucleation: float
+
+
+def widths_of(system: ChemicalSystem, hidden: Hidden) -> Widths:
+    """The widths a task draws with: its own, or a share of those of the system's file."""
+    kinetics = {f"{r.name}/{v}": k for r in system.reactions for v, k in r.kinetics.items()}
+    share = hidden.share_of_system
+    if share is None:
+        return Widths(
+            energy_kj_per_mol={p.name: hidden.phase_energy_sd_kj_per_mol for p in system.solids},
+            ln_k=dict.fromkeys(kinetics, hidden.ln_k_sd),
+            activation_kj_per_mol=dict.fromkeys(kinetics, hidden.activation_energy_sd_kj_per_mol),
+            ln_melt={m.name: 0.0 for m in system.melts},
+            ln_nucleation=0.0,
+        )
+    barriers = [r.barrier for r in system.reactions if r.barrier is not None]
+    spread = max((3.0 * b.width_j_per_m2 / b.interface_j_per_m2 for b in barriers), default=0.0)
+    return Widths(
+        energy_kj_per_mol={p.name: share * p.gibbs_width_kj_per_mol for p in system.solids},
+        ln_k={row: share * k.ln_k_width for row, k in kinetics.items()},
+        activation_kj_per_mol={
+            row: share * k.activation_width_kj_per_mol for row, k in kinetics.items()
+        },
+        ln_melt={m.name: share * m.ln_width for m in system.melts},
+        ln_nucleation=share * min(1.0, spread),
+    )
+
+
 def draw_laboratory(
     system: ChemicalSystem,
     hidden: Hidden,
@@ -140,16 +188,16 @@ def draw_laboratory(
     def normal(*what: str) -> float:
         return float(generator(*key, *what).standard_normal())
 
-    rows = [f"{r.name}/{v}" for r in system.reactions for v in r.kinetics]
+    widths = widths_of(system, hidden)
     return Laboratory(
         key=key,
         phase_energy_kj_per_mol={
-            p.name: hidden.phase_energy_sd_kj_per_mol * normal("energy", p.name)
-            for p in system.solids
+            name: width * normal("energy", name) for name, width in widths.energy_kj_per_mol.items()
         },
-        ln_k={row: hidden.ln_k_sd * normal("ln_k", row) for row in rows},
+        ln_k={row: width * normal("ln_k", row) for row, width in widths.ln_k.items()},
         activation_kj_per_mol={
-            row: hidden.activation_energy_sd_kj_per_mol * normal("activation", row) for row in rows
+            row: width * normal("activation", row)
+            for row, width in widths.activation_kj_per_mol.items()
         },
         lots={
             lot.name: TrueLot(
@@ -161,4 +209,6 @@ def draw_laboratory(
         },
         thermocouple_c={f: hidden.thermocouple_sd_c * normal("thermocouple", f) for f in furnaces},
         mixing=math.exp(hidden.mixing_sd * normal("mixing")),
+        nucleation=math.exp(widths.ln_nucleation * normal("nucleation")),
+        ln_melt={name: width * normal("melt", name) for name, width in widths.ln_melt.items()},
     )

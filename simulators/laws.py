@@ -3,7 +3,8 @@
 ``u`` is the radius of the unreacted core over the grain's radius at the last renewal of contact;
 the conversion is ``1 - u**3``. ``interface`` is a resistance in series with the layer, so that the
 first instant has a finite rate; it adds ``interface * alpha / 3`` to the integral.
-Numbers of the laws: 0 Carter, 1 Ginstling-Brounshtein, 2 Jander, 3 contracting volume.
+Numbers of the laws: 0 Carter, 1 Ginstling-Brounshtein, 2 Jander, 3 contracting volume, 4 Johnson-
+Mehl-Avrami-Kolmogorov, whose exponent stands for ``ratio``; it has no core and no interface.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from simulators.compiled import borrowing
 
 FloatArray = NDArray[np.float64]
+SMALLEST = 1e-12
+"""Unreacted share at which an exponential law counts as finished."""
 
 
 @borrowing
@@ -33,8 +36,10 @@ def law_integral(law: int, u: float, ratio: float, interface: float) -> float:
         value = 1.0 - 2.0 * (1.0 - left) / 3.0 - u * u
     elif law == 2:
         value = (1.0 - u) * (1.0 - u)
-    else:
+    elif law == 3:
         return 1.0 - u
+    else:
+        return (-math.log(max(left, SMALLEST))) ** (1.0 / ratio)
     return value + interface * (1.0 - left) / 3.0
 
 
@@ -49,7 +54,10 @@ def law_resistance(law: int, u: float, ratio: float, interface: float) -> float:
         return (2.0 * (1.0 / u - 1.0) + interface) / 3.0
     if law == 2:
         return (2.0 * (1.0 - u) / (u * u) + interface) / 3.0
-    return 1.0 / (3.0 * u * u)
+    if law == 3:
+        return 1.0 / (3.0 * u * u)
+    grown = max((-math.log(max(u * u * u, SMALLEST))) ** (1.0 / ratio), 1e-4)
+    return 1.0 / (ratio * grown ** (ratio - 1.0) * max(u * u * u, SMALLEST))
 
 
 @borrowing
@@ -147,3 +155,11 @@ def fresh_share(table: FloatArray, integral: float) -> float:
     back = 1.0 - part
     square = low + part * (rise + back * (first * back + last * part))
     return square * math.sqrt(square) if square > 0.0 else 0.0
+
+
+@borrowing
+def unreacted(law: int, ratio: float, table: FloatArray, integral: float) -> float:
+    """Unreacted share of a grain at a value of the law's integral."""
+    if law == 4:
+        return math.exp(-(integral**ratio))
+    return fresh_share(table, integral)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sdl.chemistry.system import ChemicalSystem, Law, Reaction
+from sdl.chemistry.system import ChemicalSystem, Kinetics, Law, Reaction
+from sdl.chemistry.thermo import ZERO_CELSIUS_K
+from sdl.core.errors import ChemistryError
 from sdl.core.recipe import Gas
 from simulators.laws import tabulate
 
@@ -22,44 +24,60 @@ LAW_NUMBERS = {
     Law.GINSTLING_BROUNSHTEIN: 1,
     Law.JANDER: 2,
     Law.CONTRACTING_VOLUME: 3,
+    Law.JMAK: 4,
 }
-SIZE_POWER = {0: 2.0, 1: 2.0, 2: 2.0, 3: 1.0}
+SIZE_POWER = {0: 2.0, 1: 2.0, 2: 2.0, 3: 1.0, 4: 0.0}
 """How the rate constant falls with grain size: layers as 1/d^2, moving surfaces as 1/d."""
 
 TABLE_NODES = 256
 """Nodes of the tables of the laws."""
+MOST_SOLIDS = 62
+"""Sets of solids are bits of one integer."""
+BOLTZMANN_J_PER_K = 1.380649e-23
 
 GASES = tuple(Gas)
 GAS_NUMBER = {gas: index for index, gas in enumerate(GASES)}
 
 
 class Net(NamedTuple):
-    """Static arrays of a network; R reactions, S solids, V vapours.
+    """Static arrays of a network: R reactions, S solids, V vapours, W rows of kinetics, M melts.
 
-    A solid index of -1 means that there is none.
+    A solid index of -1 means that there is none. T tables of laws, K temperatures, G gases.
     """
 
     used: int  # the first solids, which stand in a reaction
-    core: IntArray  # (R,) solid whose grains are eaten
-    core_number: FloatArray  # (R,) moles of it per unit of reaction
-    partner: IntArray  # (R,) second solid consumed, or -1
-    partner_number: FloatArray  # (R,)
-    product: IntArray  # (R, 2) solids formed, or -1
-    product_number: FloatArray  # (R, 2)
+    need: IntArray  # (R,) bits of the solids consumed
+    make: IntArray  # (R,) bits of the solids formed
+    place: IntArray  # (R, 5) core, partner or -1, products or -1
+    number: FloatArray  # (R, 5) moles of those per unit of reaction
     vapour_number: FloatArray  # (R, V) moles of gas evolved
-    size_power: FloatArray  # (R,)
-    reference_um: FloatArray  # (R,)
-    partner_resistance: FloatArray  # (R,)
-    law: IntArray  # (S,) law of the solid as a core, -1 if never a core
-    ratio: FloatArray  # (S,) volume of layer per volume of core
-    closed: IntArray  # (S,) 1 for a core that is no partner: its law is advanced in closed form
-    table: FloatArray  # (S, nodes + 1, 2) ``laws.tabulate`` of those
-    grows_on: IntArray  # (S,) solid whose grain size a new phase takes, or -1
-    molar_mass: FloatArray  # (S,) g/mol
+    row: IntArray  # (G, R) kinetics that hold in a gas
+    energy: FloatArray  # (R, K) dG of each reaction at unit activities, kJ/mol
     energy_start_k: float
     energy_step_k: float
+    ln_q: FloatArray  # (G, R) ln of the reaction quotient in the furnace gas
+    brake: FloatArray  # (G, R) factor by which CO2 slows the reaction
+    inverse_reference_k: FloatArray  # (W,) 1/K
+    table_of: IntArray  # (W,) table of the law
+    size_power: FloatArray  # (W,)
+    reference_um: FloatArray  # (R,)
+    partner_resistance: FloatArray  # (R,)
+    barrier: FloatArray  # (R,) B of the nucleation factor exp(-B / (T dG^2)), K kJ2/mol2, or 0
+    block: IntArray  # (R,) solid that blocks, or -1
+    block_strength: FloatArray  # (R,)
+    melted_by: IntArray  # (R,) bits of the melts that speed it up
+    melt: IntArray  # (M, 2) solids that meet, or -1
+    melt_k: FloatArray  # (M, 2) temperature and width, K
+    law: IntArray  # (T,) law of the table
+    ratio: FloatArray  # (T,) volume of layer per volume of core, or exponent of JMAK
+    table: FloatArray  # (T, nodes + 1, 2) ``laws.tabulate``
+    coarsening: FloatArray  # (S, 4) exponent or 0, ln K (um^n/s), E/R in K, 1/T of reference
+    soluble: IntArray  # (S,) 1 if water takes it away
+    molar_mass: FloatArray  # (S,) g/mol
+    cations: FloatArray  # (S,) atoms per formula that no gas takes away
     interface: float
     scarcity: float
+    slowest_s: float  # least time constant of a reaction
     loose_share: float
     best_share: float
     mixing_min: float
@@ -68,14 +86,13 @@ class Net(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """What one laboratory adds: G gases, K temperatures of the energy table, L lots."""
+    """What one laboratory adds: R reactions, W rows of kinetics, M melts, L lots."""
 
-    energy: FloatArray  # (R, K) dG of each reaction at unit activities, kJ/mol
-    ln_q: FloatArray  # (G, R) ln of the reaction quotient in the furnace gas
-    brake: FloatArray  # (G, R) factor by which CO2 slows the reaction
-    ln_k: FloatArray  # (G, R) at the reference temperature, k in 1/s
-    inverse_reference_k: FloatArray  # (G, R) 1/K
-    activation: FloatArray  # (G, R) kJ/mol
+    shift: FloatArray  # (R,) on the free energy of each reaction, kJ/mol
+    ln_k: FloatArray  # (W,) at the reference temperature, k in 1/s
+    activation: FloatArray  # (W,) kJ/mol
+    melt_speed: FloatArray  # (M,) factor on the rates
+    nucleation: float  # factor on every barrier
     assay: FloatArray  # (L,) true mass share of the phase
     particle_um: FloatArray  # (L,) true grain diameter
     mixing: float  # factor on milling time
@@ -111,26 +128,27 @@ class Network:
         return 4 * len(self.solid_names) + len(self.vapour_names) + 1
 
     @cached_property
-    def net(self) -> Net:
-        """The static arrays."""
-        return _net(self.system, self.solid_names, self.vapour_names)
+    def rows(self) -> tuple[tuple[Reaction, str], ...]:
+        """Every kinetics of every reaction, in the order of the arrays."""
+        return tuple((r, variant) for r in self.system.reactions for variant in r.kinetics)
+
+    @property
+    def row_names(self) -> tuple[str, ...]:
+        """Names of the rows: ``reaction/variant``."""
+        return tuple(f"{reaction.name}/{variant}" for reaction, variant in self.rows)
 
     @cached_property
-    def energies(self) -> tuple[FloatArray, FloatArray]:
-        """Free energies of the reactions, (R, K) in kJ/mol, and stoichiometry (R, phases)."""
-        system = self.system
-        low, high = system.range_k()
-        step = min(p.gibbs.step_k for p in system.phases)
-        grid = np.arange(low, high + 1e-6, step)
-        numbers = np.array(
-            [[r.equation.get(p.name, 0.0) for p in system.phases] for r in system.reactions]
+    def stoichiometry(self) -> FloatArray:
+        """Numbers of every phase in every reaction, (R, phases)."""
+        phases = self.system.phases
+        return np.array(
+            [[r.equation.get(p.name, 0.0) for p in phases] for r in self.system.reactions]
         )
-        used = np.abs(numbers).sum(axis=0) > 0
-        phase = np.zeros((len(system.phases), grid.size))
-        for i, p in enumerate(system.phases):
-            if used[i]:
-                phase[i] = [p.gibbs.kj_per_mol(float(t)) for t in grid]
-        return numbers @ phase, numbers
+
+    @cached_property
+    def net(self) -> Net:
+        """The static arrays."""
+        return _net(self)
 
     def pressures(self, gas: Gas) -> dict[str, float]:
         """Partial pressures of a gas, bar."""
@@ -139,25 +157,6 @@ class Network:
             pressures["CO2"] = self.p_co2_bar
         return pressures
 
-    def gas_tables(self) -> tuple[FloatArray, FloatArray]:
-        """``ln_q`` and ``brake`` of ``Draw``, (G, R) each; a gas the system lacks is NaN."""
-        system = self.system
-        ln_q = np.full((len(GASES), len(system.reactions)), np.nan)
-        brake = np.full_like(ln_q, np.nan)
-        for gas in GASES:
-            if gas not in system.gases:
-                continue
-            pressures, g = self.pressures(gas), GAS_NUMBER[gas]
-            for j, reaction in enumerate(system.reactions):
-                ln_q[g, j] = sum(
-                    reaction.equation.get(name, 0.0) * np.log(pressures[name])
-                    for name in self.vapour_names
-                    if name in pressures
-                )
-                half = reaction.co2_half_bar
-                brake[g, j] = 1.0 if half is None else 1.0 / (1.0 + pressures["CO2"] / half)
-        return ln_q, brake
-
     def variant(self, reaction: Reaction, gas: Gas) -> str:
         """Name of the kinetics that hold for a reaction in a gas."""
         atmosphere = self.system.gases.get(gas)
@@ -165,66 +164,219 @@ class Network:
         return wanted if wanted in reaction.kinetics else "default"
 
 
-def _net(system: ChemicalSystem, solids: Sequence[str], vapours: Sequence[str]) -> Net:
-    place = {name: i for i, name in enumerate(solids)}
-    count = len(system.reactions)
-    law = np.full(len(solids), -1, dtype=np.int64)
-    ratio = np.ones(len(solids))
-    for core in system.cores:
-        law[place[core.phase]] = LAW_NUMBERS[core.law]
-        layer = system.phase(core.layer).molar_volume_cm3_per_mol
-        own = system.phase(core.phase).molar_volume_cm3_per_mol
-        if layer is not None and own is not None:  # the system has checked that they are there
-            ratio[place[core.phase]] = layer / own
-    partner, product = np.full(count, -1, np.int64), np.full((count, 2), -1, np.int64)
-    partner_number, product_number = np.zeros(count), np.zeros((count, 2))
-    core_index, core_number = np.zeros(count, np.int64), np.zeros(count)
-    for j, reaction in enumerate(system.reactions):
-        core_index[j] = place[reaction.core]
-        core_number[j] = -reaction.equation[reaction.core]
-        formed = 0
-        for name, number in reaction.equation.items():
-            if name not in place or name == reaction.core:
-                continue
-            if number < 0:
-                partner[j], partner_number[j] = place[name], -number
-            else:
-                product[j, formed], product_number[j, formed] = place[name], number
-                formed += 1
-    powder = system.powder
-    reactions = system.reactions
-    closed = np.array([int(law[p] >= 0 and p not in partner) for p in range(len(solids))], np.int64)
-    table = np.zeros((len(solids), TABLE_NODES + 1, 2))
-    for p in np.flatnonzero(closed):
-        tabulate(law[p], ratio[p], system.interface, table[p])
-    reacting = {n for r in system.reactions for n in r.equation}
+def _net(network: Network) -> Net:
+    system, solids = network.system, network.solid_names
+    if len(solids) > MOST_SOLIDS:
+        raise ChemistryError(
+            f"the system {system.name} has too many solids",
+            got=len(solids),
+            allowed=f"at most {MOST_SOLIDS}",
+        )
+    reactions, powder = system.reactions, system.powder
+    reacting = {name for r in reactions for name in r.equation}
+    place, number = _places(network)
+    laws = _laws(network)
+    ln_q, brake = _gas_tables(network)
+    bits = np.where(place >= 0, np.int64(1) << np.maximum(place, 0), 0)
+    melts = system.melts
     return Net(
         used=sum(name in reacting for name in solids),
-        core=core_index,
-        core_number=core_number,
-        partner=partner,
-        partner_number=partner_number,
-        product=product,
-        product_number=product_number,
-        vapour_number=np.array([[r.equation.get(v, 0.0) for v in vapours] for r in reactions]),
-        size_power=np.array([SIZE_POWER[int(law[i])] for i in core_index]),
-        reference_um=np.array([r.reference_um for r in reactions]),
-        partner_resistance=np.array([r.partner_resistance for r in reactions]),
-        law=law,
-        ratio=ratio,
-        closed=closed,
-        table=table,
-        grows_on=np.array(
-            [place.get(system.phase(n).grows_on or "", -1) for n in solids], dtype=np.int64
+        need=bits[:, :2].sum(axis=1),
+        make=np.bitwise_or.reduce(bits[:, 2:], axis=1),
+        place=place,
+        number=number,
+        vapour_number=np.array(
+            [[r.equation.get(v, 0.0) for v in network.vapour_names] for r in reactions]
         ),
-        molar_mass=np.array([system.phase(n).molar_mass_g_per_mol for n in solids]),
+        row=_kinetics_rows(network),
+        energy=_energies(network),
         energy_start_k=system.range_k()[0],
         energy_step_k=min(p.gibbs.step_k for p in system.phases),
+        ln_q=ln_q,
+        brake=brake,
+        inverse_reference_k=np.array(
+            [1.0 / (r.kinetics[v].reference_c + ZERO_CELSIUS_K) for r, v in network.rows]
+        ),
+        table_of=laws.table_of,
+        size_power=np.array([SIZE_POWER[int(laws.law[t])] for t in laws.table_of]),
+        reference_um=np.array([r.reference_um for r in reactions]),
+        partner_resistance=np.array([r.partner_resistance for r in reactions]),
+        barrier=np.array([_barrier(system, r) for r in reactions]),
+        block=np.array(
+            [solids.index(next(iter(r.blocked_by))) if r.blocked_by else -1 for r in reactions],
+            dtype=np.int64,
+        ),
+        block_strength=np.array([sum(r.blocked_by.values()) for r in reactions], dtype=np.float64),
+        melted_by=np.array([_melted_by(system, r) for r in reactions], dtype=np.int64),
+        melt=np.array(
+            [[*(solids.index(n) for n in m.phases), -1][:2] for m in melts], dtype=np.int64
+        ).reshape(-1, 2),
+        melt_k=np.array([[m.melts_c + ZERO_CELSIUS_K, m.width_c] for m in melts]).reshape(-1, 2),
+        law=laws.law,
+        ratio=laws.ratio,
+        table=laws.table,
+        coarsening=_coarsening(network),
+        soluble=np.array([int(system.phase(n).soluble) for n in solids], dtype=np.int64),
+        molar_mass=np.array([system.phase(n).molar_mass_g_per_mol for n in solids]),
+        cations=_cations(network),
         interface=system.interface,
         scarcity=system.scarcity,
+        slowest_s=1.0 / system.fastest_per_s,
         loose_share=powder.loose_share,
         best_share=powder.best_share,
         mixing_min=powder.mixing_min,
         grinding_min=powder.grinding_min,
         limit_um=powder.limit_um,
     )
+
+
+def _places(network: Network) -> tuple[IntArray, FloatArray]:
+    """``place`` and ``number`` of ``Net``; products in the order of the equation."""
+    solids = {name: i for i, name in enumerate(network.solid_names)}
+    count = len(network.system.reactions)
+    place = np.full((count, 5), -1, dtype=np.int64)
+    number = np.zeros((count, 5))
+    for j, reaction in enumerate(network.system.reactions):
+        place[j, 0], number[j, 0] = solids[reaction.core], -reaction.equation[reaction.core]
+        formed = 2
+        for name, n in reaction.equation.items():
+            if name not in solids or name == reaction.core:
+                continue
+            slot = 1 if n < 0 else formed
+            formed += n > 0
+            place[j, slot], number[j, slot] = solids[name], abs(n)
+    return place, number
+
+
+def _kinetics_rows(network: Network) -> IntArray:
+    numbers = {name: i for i, name in enumerate(network.row_names)}
+    return np.array(
+        [
+            [numbers[f"{r.name}/{network.variant(r, gas)}"] for r in network.system.reactions]
+            for gas in GASES
+        ],
+        dtype=np.int64,
+    )
+
+
+def _energies(network: Network) -> FloatArray:
+    system = network.system
+    low, high = system.range_k()
+    grid = np.arange(low, high + 1e-6, min(p.gibbs.step_k for p in system.phases))
+    numbers = network.stoichiometry
+    used = np.abs(numbers).sum(axis=0) > 0
+    phase = np.zeros((len(system.phases), grid.size))
+    for i, p in enumerate(system.phases):
+        if used[i]:
+            phase[i] = [p.gibbs.kj_per_mol(float(t)) for t in grid]
+    return np.ascontiguousarray(numbers @ phase)
+
+
+def _gas_tables(network: Network) -> tuple[FloatArray, FloatArray]:
+    """``ln_q`` and ``brake`` of ``Net``; a gas the system lacks is NaN."""
+    system = network.system
+    ln_q = np.full((len(GASES), len(system.reactions)), np.nan)
+    brake = np.full_like(ln_q, np.nan)
+    for gas in GASES:
+        if gas not in system.gases:
+            continue
+        pressures, g = network.pressures(gas), GAS_NUMBER[gas]
+        for j, reaction in enumerate(system.reactions):
+            ln_q[g, j] = sum(
+                reaction.equation.get(name, 0.0) * np.log(pressures[name])
+                for name in network.vapour_names
+                if name in pressures
+            )
+            half = reaction.co2_half_bar
+            brake[g, j] = 1.0 if half is None else 1.0 / (1.0 + pressures["CO2"] / half)
+    return ln_q, brake
+
+
+class _Laws(NamedTuple):
+    table_of: IntArray
+    law: IntArray
+    ratio: FloatArray
+    table: FloatArray
+
+
+def _laws(network: Network) -> _Laws:
+    """Tables of the distinct (law, ratio); ratio is the exponent where the law is JMAK."""
+    kinds = [_law(network.system, r, r.kinetics[v]) for r, v in network.rows]
+    distinct = sorted(set(kinds))
+    table = np.zeros((len(distinct), TABLE_NODES + 1, 2))
+    for t, (law, ratio) in enumerate(distinct):
+        if law != LAW_NUMBERS[Law.JMAK]:
+            tabulate(law, ratio, network.system.interface, table[t])
+    return _Laws(
+        table_of=np.array([distinct.index(kind) for kind in kinds], dtype=np.int64),
+        law=np.array([law for law, _ in distinct], dtype=np.int64),
+        ratio=np.array([ratio for _, ratio in distinct]),
+        table=table,
+    )
+
+
+def _law(system: ChemicalSystem, reaction: Reaction, kinetics: Kinetics) -> tuple[int, float]:
+    core = next((c for c in system.cores if c.phase == reaction.core), None)
+    law = kinetics.law or (core.law if core else Law.GINSTLING_BROUNSHTEIN)
+    if law is Law.JMAK:
+        return LAW_NUMBERS[law], kinetics.avrami or (core.avrami if core else 1.0)
+    if law is not Law.CARTER:
+        return LAW_NUMBERS[law], 1.0
+    own = system.phase(reaction.core).molar_volume_cm3_per_mol or 1.0
+    if core is not None:
+        layer = system.phase(core.layer).molar_volume_cm3_per_mol or own
+    else:
+        made = [(n, system.phase(p)) for p, n in reaction.equation.items() if n > 0]
+        layer = sum(n * (p.molar_volume_cm3_per_mol or 0.0) for n, p in made) or own
+        layer /= -reaction.equation[reaction.core]
+    return LAW_NUMBERS[law], round(layer / own, 12)
+
+
+def _barrier(system: ChemicalSystem, reaction: Reaction) -> float:
+    """B of ``exp(-B / (T dG^2))`` with dG of the reaction in kJ/mol and T in K.
+
+    Classical nucleation of the first product: 16 pi g^3 V^2 / (3 k), V its molar volume and dG
+    per mole of it.
+    """
+    if reaction.barrier is None:
+        return 0.0
+    name, number = next(
+        (p, n) for p, n in reaction.equation.items() if n > 0 and system.phase(p).state == "solid"
+    )
+    volume_m3 = 1e-6 * (system.phase(name).molar_volume_cm3_per_mol or 0.0)
+    energy = 16.0 * math.pi / 3.0 * reaction.barrier.interface_j_per_m2**3 * volume_m3**2
+    return energy * number**2 / BOLTZMANN_J_PER_K / 1e6
+
+
+def _melted_by(system: ChemicalSystem, reaction: Reaction) -> int:
+    bits = 0
+    for i, melt in enumerate(system.melts):
+        if any(reaction.equation.get(name, 0.0) < 0 for name in melt.phases):
+            bits |= 1 << i
+    return bits
+
+
+def _cations(network: Network) -> FloatArray:
+    """Atoms of each solid's formula that are in no gas of the system but a vapour of loss."""
+    system = network.system
+    airborne = {e for p in system.vapours for e in p.composition}
+    kept = [
+        sum(n for e, n in system.phase(name).composition.items() if e not in airborne)
+        for name in network.solid_names
+    ]
+    return np.array([count or 1.0 for count in kept], dtype=np.float64)
+
+
+def _coarsening(network: Network) -> FloatArray:
+    table = np.zeros((len(network.solid_names), 4))
+    for i, name in enumerate(network.solid_names):
+        growth = network.system.phase(name).coarsening
+        if growth is not None:
+            barrier_k = growth.activation_kj_per_mol / 8.31446261815324e-3
+            table[i] = (
+                growth.exponent,
+                math.log(growth.rate_um_n_per_h / 3600.0),
+                barrier_k,
+                1.0 / (growth.reference_c + ZERO_CELSIUS_K),
+            )
+    return table

@@ -110,6 +110,28 @@ class Reactor:
         powder.mill(self.network.net, vector, time, self.draw.mixing)
         return Material(self.system.name, vector)
 
+    def press(self, material: Material, pressure_mpa: float) -> Material:
+        """Presses the powder into a pellet: more grains find a partner.
+
+        Raises:
+            ChemistryError: The pressure is negative or NaN.
+        """
+        pressure = _not_negative("a pressure", pressure_mpa, "MPa")
+        vector = self._copy(material)
+        powder.press(self.network.net, vector, pressure)
+        return Material(self.system.name, vector)
+
+    def wash(self, material: Material, minutes: float) -> Material:
+        """Washes soluble salts out; what they held leaves the sample.
+
+        Raises:
+            ChemistryError: The time is negative or NaN.
+        """
+        time = _not_negative("a washing time", minutes, "min")
+        vector = self._copy(material)
+        powder.wash(self.network.net, vector, time)
+        return Material(self.system.name, vector)
+
     def true_temperature_c(self, furnace: str, program_c: float) -> float:
         """Temperature of the sample when the furnace's controller reads ``program_c``, degC."""
         return program_c + self.laboratory.thermocouple_c.get(furnace, 0.0)

@@ -1,9 +1,9 @@
-"""One step of the solver for the reactions that are awake: conductances, extents, error.
+"""One step of the solver for the reactions that are awake: rates, extents, error.
 
-Cores that are no partner (TiO2, BaTiO3) are advanced in the integral of their law, which is exact
-for one isothermal reaction; other cores and all partners by the exact solution of linear loss. What
-a step may take from a phase is bent below what is there, in proportion for all its takers, so
-nothing goes negative and no order of reactions matters.
+Each core is advanced in the integral of its law, which is exact for one isothermal reaction; all
+reactions that eat a core share its layer. Partners are given from whole grains, so they leave the
+layer of their own kind alone. How much of a partner is left at the end of a step is solved for
+together with what forms of it in the step, so that short-lived phases need no short steps.
 """
 
 from __future__ import annotations
@@ -11,53 +11,64 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
-
-from simulators.compiled import borrowing
-from simulators.conditions import TRACE, Awake
-from simulators.laws import fresh_share, law_integral, law_resistance
+from simulators.compiled import borrowing, cube_root, inlined
+from simulators.conditions import (
+    COUNT,
+    FEW,
+    KNOWN,
+    LIVE,
+    RUNNING,
+    TRACE,
+    Awake,
+)
+from simulators.laws import law_integral, unreacted
 from simulators.network import FloatArray, Net
 
-SWEEPS = 12
+SWEEPS, CUTS = 20, 6
+YOUNG = 0.0774
+"""1 / sqrt(3) - 1 / 2; also how wrong a long step may be that starts without a core."""
 CLOSE = 0.05
-"""Change of a phase in a sweep, as a share of the tolerance, at which the sweeps end."""
-SLIGHT = 1.0e-8
-"""Progress of a law up to which it is linear."""
+"""Change of what a partner gives in a sweep, as a share of the tolerance, that ends the sweeps."""
+WET = 2.0e-2
+"""Share of the sample's cations of each phase of a melt at which half of it has formed."""
+SCRAPS = 1.0e-6
+"""Share of the sample's cations up to which a solid is left alone in a step."""
+SPILT = 1.0e-13
+"""Share of the sample's cations that may fall below zero by round-off."""
 
 
 class Scratch(NamedTuple):
-    """Scratch memory: rows over reactions (R), then over solids that react (S)."""
+    """Scratch memory: over reactions (R), then over solids that react (S)."""
 
     awake: Awake
-    factor: FloatArray
-    constant: FloatArray
-    k0: FloatArray
-    k1: FloatArray
-    d0: FloatArray
-    d1: FloatArray
-    first: FloatArray  # conductance at the start of a step
-    mean: FloatArray  # its mean over the step
-    scarce_first: FloatArray  # amount of partner that halves the rate, at the start
-    scarce_mean: FloatArray
+    early: FloatArray  # (2, R) constants and drives at the start of a step
+    late: FloatArray  # (2, R) at its end
+    constant: FloatArray  # mean over the step of constant times drive
+    first: FloatArray  # factor by the state at the start, times the constant
+    speed: FloatArray  # its mean over the step
     extent: FloatArray
     moles: FloatArray  # at the end of a step
     charge: FloatArray
-    moles_early: FloatArray  # at the end of the step by the conductance at its start
-    charge_early: FloatArray
-    level: FloatArray  # mean amount over the step
-    loss: FloatArray  # share of a solid that a step takes, in proportion to what is there
-    capacity: FloatArray  # what takers that saturate could take of it in a step
-    taken: FloatArray  # share of it that they take
-    formed: FloatArray  # what a step forms of each solid
-    progress: FloatArray  # core consumed per activity
-    core: FloatArray  # (4, S) of closed cores: half of what forms, integral, resistance, activity
+    moles_early: FloatArray  # at the end of the step by the factors at its start
+    solid: FloatArray  # (13, S) see below
+    spread: FloatArray  # (S,) of several uses within a sweep
+    liquid: FloatArray  # (M + 1,) share of each melt by temperature
+
+
+INTEGRAL, LEFT, GAIN, SHARE, FRESH, FORMED, GIVEN, OPEN, OPEN_FIRST, NEXT, WANTED, PACE = range(12)
+DOUBT = 12
+"""Rows of ``Scratch.solid``: integral of the core's law at the start; unreacted share by the same
+table; progress per s; share of the old and of the newly formed matter that
+the step eats; moles formed and given as a partner; openness n / (n + s) of a partner, at the start;
+what forms and what is wanted in the running sweep; mmol formed per s in the step before; how far
+off a partner may be that runs out within the step, mmol."""
 
 
 @borrowing
-def supply(awake: Awake, count: int, moles: FloatArray) -> float:
+def supply(awake: Awake, moles: FloatArray) -> float:
     """Upper bound of the reactants that reactions could still take, mmol."""
     left = 0.0
-    for a in range(count):
+    for a in range(awake.size[COUNT]):
         amount = float(moles[awake.place[0, a]])
         if awake.place[1, a] >= 0:
             amount = min(amount, float(moles[awake.place[1, a]]))
@@ -66,217 +77,368 @@ def supply(awake: Awake, count: int, moles: FloatArray) -> float:
 
 
 @borrowing
-def conductances(
-    net: Net,
-    awake: Awake,
-    count: int,
-    moles: FloatArray,
-    charge: FloatArray,
-    constant: FloatArray,
-    least: float,
-    out: FloatArray,
-    scarce: FloatArray,
-) -> None:
-    """Rate of each reaction with plenty of partner, and the amount of partner that halves it.
-
-    Scarcity of the core is inside. For closed cores it is the rate of the law's integral in 1/s,
-    for others the loss of core in mmol/s per mole of core.
-    """
-    for a in range(count):
-        core = awake.place[0, a]
-        left = moles[core]
-        scarce[a] = net.scarcity * charge[core]
-        if left <= least:
-            out[a] = 0.0
+def line_up(awake: Awake, moles: FloatArray, total: float, work: Scratch) -> None:
+    """Lists the reactions whose reactants are there or formed in the step before."""
+    running, least = 0, SCRAPS * total
+    for a in range(awake.size[COUNT]):
+        core, other = awake.place[0, a], awake.place[1, a]
+        if moles[core] + work.solid[FORMED, core] <= least:
             continue
-        below = left + scarce[a]
-        if net.closed[core] == 1:
-            out[a] = constant[a] * left / below
-        else:
-            u = min(1.0, np.cbrt(left / charge[core]))
-            below *= law_resistance(net.law[core], u, net.ratio[core], net.interface)
-            out[a] = constant[a] * charge[core] / below
-
-
-@borrowing
-def _core_progress(
-    net: Net,
-    p: int,
-    moles: FloatArray,
-    charge: FloatArray,
-    step_s: float,
-    formed: float,
-    core: FloatArray,
-) -> float:
-    """Core consumed per activity in one step; all takers of one core share its layer.
-
-    Half of what forms in the step is there from its start; the other half stays fresh.
-    """
-    half = 0.5 * formed
-    there, grains = moles[p] + half, charge[p] + half
-    if there <= 0.0:
-        return 0.0
-    if half != core[0, p]:
-        core[0, p] = half
-        u = min(1.0, np.cbrt(there / grains))
-        core[1, p] = law_integral(net.law[p], u, net.ratio[p], net.interface)
-        core[2, p] = law_resistance(net.law[p], u, net.ratio[p], net.interface)
-    progress = core[3, p] * step_s
-    if progress < SLIGHT:
-        return step_s * grains / core[2, p]
-    left = grains * fresh_share(net.table[p], core[1, p] + progress)
-    return max(0.0, there - left) / core[3, p]
-
-
-@borrowing
-def _sweep(
-    net: Net,
-    count: int,
-    conductance: FloatArray,
-    scarce: FloatArray,
-    moles: FloatArray,
-    charge: FloatArray,
-    step_s: float,
-    work: Scratch,
-) -> float:
-    """Extents at the present levels, then new levels; returns the largest change in mmol."""
-    place, number = work.awake.place, work.awake.number
-    level, loss, formed, core = work.level, work.loss, work.formed, work.core
-    capacity, taken = work.capacity, work.taken
-    for p in range(net.used):
-        core[3, p] = 0.0
-    for a in range(count):
-        p, other = place[0, a], place[1, a]
-        activity = conductance[a]
-        if other >= 0 and activity > 0.0:
-            activity *= level[other] / (level[other] + scarce[a])
-        if net.closed[p] == 1:
-            core[3, p] += activity
-        else:
-            activity *= level[p]
-        work.extent[a] = activity
-    for p in range(net.used):
-        work.progress[p] = step_s
-        if net.closed[p] == 1:
-            work.progress[p] = _core_progress(net, p, moles, charge, step_s, formed[p], core)
-        loss[p], formed[p], capacity[p], taken[p] = 0.0, 0.0, 0.0, 0.0
-    for a in range(count):
-        p, other = place[0, a], place[1, a]
-        if conductance[a] == 0.0:
+        if other >= 0 and moles[other] + work.solid[FORMED, other] <= least:
             continue
-        share = work.progress[p] / number[0, a]
-        work.extent[a] *= share
-        most = conductance[a] * share
-        if net.closed[p] == 0:
-            loss[p] += (
-                most
-                * number[0, a]
-                * (level[other] / (level[other] + scarce[a]) if other >= 0 else 1.0)
-            )
-            most *= level[p]
-        if other >= 0:
-            capacity[other] += most * number[1, a]
-            taken[other] += most * number[1, a] / (level[other] + scarce[a])
-        for q in range(2, 4):
-            if place[q, a] >= 0:
-                formed[place[q, a]] += work.extent[a] * number[q, a]
-    change = 0.0
-    for p in range(net.used):
-        speed = loss[p] + taken[p]
-        if speed > 0.0:
-            # Mean over the step of dn/dt = gain - loss n, with exp(-x) as 1 / (1 + x + x2/2 + x3/6)
-            weight = (3.0 + speed * (2.0 + speed)) / (6.0 + speed * (3.0 + speed))
-            there = moles[p] + weight * formed[p]
-            slope = 1.0 + weight * loss[p]
-            value = there / slope
-            if taken[p] > 0.0:
-                # Takers saturate: what they take is capacity * n / (n + half)
-                half = max(0.0, capacity[p] / taken[p] - level[p])
-                middle = 0.5 * (slope * half + weight * capacity[p] - there)
-                root = math.sqrt(middle * middle + slope * there * half)
-                value = there * half / (middle + root) if middle > 0.0 else (root - middle) / slope
-                speed = loss[p] + taken[p] * half / (level[p] + half)
-            change = max(change, abs(value - level[p]) * speed)
-            level[p] = value
-    return change
+        awake.run[running] = a
+        running += 1
+    awake.size[RUNNING] = running
 
 
-@borrowing
-def _settle(
-    count: int, moles: FloatArray, charge: FloatArray, work: Scratch,
-    moles_out: FloatArray, charge_out: FloatArray,
-) -> None:  # fmt: skip
-    """Moles and charges after the reactions have progressed by ``work.extent``."""
-    place, number, extent = work.awake.place, work.awake.number, work.extent
-    for p in range(moles.size):
-        moles_out[p], charge_out[p] = moles[p], charge[p]
-    for a in range(count):
-        amount = extent[a]
-        moles_out[place[0, a]] -= amount * number[0, a]
-        if place[1, a] >= 0:
-            moles_out[place[1, a]] -= amount * number[1, a]
-        for q in range(2, 4):
-            if place[q, a] >= 0:
-                moles_out[place[q, a]] += amount * number[q, a]
-                charge_out[place[q, a]] += amount * number[q, a]
+@inlined
+def melt_share(net: Net, m: int, moles: FloatArray, total: float, liquid: float) -> float:
+    """How far a melt has formed: its share by temperature where its phases meet."""
+    share = liquid
+    for k in range(2):
+        p = net.melt[m, k]
+        if p >= 0:
+            share *= float(moles[p] / (moles[p] + WET * total))
+    return share
 
 
-@borrowing
-def try_step(
-    net: Net,
-    count: int,
-    moles: FloatArray,
-    charge: FloatArray,
-    step_s: float,
-    tolerance: float,
-    work: Scratch,
+@inlined
+def melted_factor(
+    net: Net, j: int, moles: FloatArray, total: float, liquid: FloatArray, speed: FloatArray
 ) -> float:
-    """One step into ``work.moles`` and ``work.charge``; returns its error in tolerances.
+    """Factor on a reaction by the melts that touch its reactants."""
+    value = 1.0
+    for m in range(net.melt.shape[0]):
+        if (net.melted_by[j] >> m) & 1 == 1 and liquid[m] > 0.0:
+            share = melt_share(net, m, moles, total, liquid[m])
+            value = max(value, 1.0 + (speed[m] - 1.0) * share)
+    return value
 
-    A first sweep with the levels and conductances of the start predicts the conductances of the
-    end; what it forms, beside the result, is the estimate of the error.
+
+@inlined
+def state_factor(
+    net: Net, j: int, moles: FloatArray, total: float, liquid: FloatArray, speed: FloatArray
+) -> float:
+    """Factor on the rate of a reaction in a state: blocking layers and melts.
 
     Args:
         net: Static arrays.
-        count: Reactions that are awake.
+        j: The reaction.
+        moles: (S,) in contact, mmol.
+        total: Cations in contact at the start of the segment, mmol.
+        liquid: (M,) share of each melt by temperature.
+        speed: (M,) factor on the rates where it has formed.
+    """
+    value = 1.0
+    if net.melted_by[j] != 0:
+        value = melted_factor(net, j, moles, total, liquid, speed)
+    block = net.block[j]
+    if block >= 0:
+        value /= 1.0 + net.block_strength[j] * net.cations[block] * moles[block] / total
+    return value
+
+
+@inlined
+def start_step(net: Net, moles: FloatArray, total: float, step_s: float, work: Scratch) -> None:
+    """How open each partner is at the start of a step, and what may form in it."""
+    solid, scarce = work.solid, net.scarcity * total
+    for i in range(work.awake.size[LIVE]):
+        p = work.awake.live[i]
+        solid[GIVEN, p] = solid[SHARE, p] = solid[FRESH, p] = solid[DOUBT, p] = 0.0
+        solid[FORMED, p] = solid[PACE, p] * step_s
+        solid[OPEN_FIRST, p] = moles[p] / (moles[p] + scarce)
+        there = moles[p] + 0.5 * solid[FORMED, p]
+        solid[OPEN, p] = there / (there + scarce)
+
+
+@inlined
+def place_cores(
+    net: Net, moles: FloatArray, charge: FloatArray, total: float, work: Scratch
+) -> None:
+    """Where each core stands in its law: half of what forms in the step is there from its start."""
+    solid, awake = work.solid, work.awake
+    least = TRACE * total
+    for i in range(awake.size[LIVE]):
+        p = awake.live[i]
+        t = awake.table[p]
+        if t < 0:
+            continue
+        law, ratio = net.law[t], net.ratio[t]
+        integral, u = 0.0, 1.0
+        if moles[p] > least and charge[p] > moles[p]:
+            half = 0.5 * solid[FORMED, p]
+            u = cube_root((moles[p] + half) / (charge[p] + half))
+            integral = law_integral(law, u, ratio, net.interface)
+        solid[INTEGRAL, p] = integral
+        solid[LEFT, p] = unreacted(law, ratio, net.table[t], integral)
+
+
+@inlined
+def _eat(net: Net, p: int, moles: FloatArray, least: float, step_s: float, work: Scratch) -> float:
+    """What a step takes of a core per unit of ``GAIN``, mmol s."""
+    solid, t = work.solid, work.awake.table[p]
+    gain = solid[GAIN, p]
+    formed = solid[FORMED, p]
+    there = moles[p] if moles[p] > least else 0.0
+    if there + formed <= 0.0:
+        return 0.0
+    left, share, fresh = solid[LEFT, p], 1.0, 0.0
+    if left > 0.0:
+        integral = solid[INTEGRAL, p] + gain * step_s
+        after = unreacted(net.law[t], net.ratio[t], net.table[t], integral)
+        share = max(0.0, 1.0 - after / left)
+    if formed > 0.0:
+        # What forms evenly over the step is eaten for half of it on average, and more if fast.
+        if share > 0.3:
+            fresh = 1.0 + share / math.log(max(1.0 - share, 1e-12))
+        else:
+            fresh = share * (1 / 2 + share * (1 / 12 + share * (1 / 24 + share * 19 / 720)))
+        # Where all is new, layers grow with the root of time: 1 / sqrt(3) instead of a half.
+        fresh += (1.0 - share) * YOUNG * share * formed / (formed + there)
+    solid[SHARE, p], solid[FRESH, p] = share, fresh
+    eaten = share * max(0.0, there - 0.5 * solid[GIVEN, p]) + fresh * formed
+    return min(eaten, there + formed) / gain
+
+
+@inlined
+def _open(p: int, there: float, scarce: float, work: Scratch) -> float:
+    """Openness of a partner over the step, from what forms and what is wanted of it."""
+    solid = work.solid
+    share = solid[SHARE, p]
+    rest = there * (1.0 - share) + solid[NEXT, p] * (1.0 - solid[FRESH, p])
+    capacity = solid[WANTED, p] / max(solid[OPEN, p], 1e-30) * (1.0 - 0.5 * share)
+    middle = 0.5 * (scarce + capacity - rest)
+    root = math.sqrt(middle * middle + rest * scarce)
+    end = rest * scarce / (middle + root) if middle > 0.0 else root - middle
+    openness = end / (end + scarce)
+    stiff = capacity * scarce / ((end + scarce) * (end + scarce))
+    weight = 1.0 / (2.0 + stiff)
+    mean = weight * solid[OPEN_FIRST, p] + (1.0 - weight) * openness
+    solid[DOUBT, p] = 0.25 * abs(openness - solid[OPEN_FIRST, p]) * capacity
+    return min(mean, rest / capacity) if capacity > 0.0 else mean
+
+
+@inlined
+def _sweep(
+    net: Net, speed: FloatArray, moles: FloatArray, total: float, step_s: float, work: Scratch
+) -> float:
+    """Extents at the present openness, then a new one; returns the largest change in mmol."""
+    place, number, extent, solid = work.awake.place, work.awake.number, work.extent, work.solid
+    least = TRACE * total
+    for i in range(work.awake.size[LIVE]):
+        p = work.awake.live[i]
+        solid[GAIN, p] = solid[NEXT, p] = solid[WANTED, p] = 0.0
+    run = work.awake.run
+    for i in range(work.awake.size[RUNNING]):
+        a = run[i]
+        rate, other = speed[a], place[1, a]
+        if other >= 0:
+            rate *= solid[OPEN, other]
+        extent[a] = rate
+        solid[GAIN, place[0, a]] += rate
+    for i in range(work.awake.size[LIVE]):
+        p = work.awake.live[i]
+        work.spread[p] = 0.0
+        if solid[GAIN, p] > 0.0:
+            work.spread[p] = _eat(net, p, moles, least, step_s, work)
+    for i in range(work.awake.size[RUNNING]):
+        a = run[i]
+        core, other = place[0, a], place[1, a]
+        amount = extent[a] * work.spread[core]
+        if amount <= 0.0:
+            extent[a] = 0.0
+            continue
+        amount /= number[0, a]
+        extent[a] = amount
+        if other >= 0:
+            solid[WANTED, other] += amount * number[1, a]
+        for k in range(2, 5):
+            p = place[k, a]
+            if p < 0:
+                break
+            solid[NEXT, p] += amount * number[k, a]
+    change = 0.0
+    for i in range(work.awake.size[LIVE]):
+        p = work.awake.live[i]
+        change = max(change, abs(solid[NEXT, p] - solid[FORMED, p]))
+        solid[FORMED, p] = solid[NEXT, p]
+        work.spread[p] = 1.0
+        wanted = solid[WANTED, p]
+        if wanted > 0.0:
+            openness = _open(p, moles[p], net.scarcity * total, work)
+            ratio = openness / max(solid[OPEN, p], 1e-30)
+            change = max(change, abs(ratio - 1.0) * wanted)
+            solid[GIVEN, p] = wanted * ratio
+            solid[OPEN, p] = openness
+            work.spread[p] = ratio
+    for i in range(work.awake.size[RUNNING]):
+        a = run[i]
+        if place[1, a] >= 0:
+            extent[a] *= work.spread[place[1, a]]
+    return change
+
+
+@inlined
+def _settle(
+    moles: FloatArray, awake: Awake, extent: FloatArray, least: float, spread: FloatArray,
+    out: FloatArray,
+) -> float:  # fmt: skip
+    """Moles after the extents, which are cut where a solid would fall below zero.
+
+    Returns:
+        The largest amount that was cut, mmol.
+    """
+    place, number = awake.place, awake.number
+    cut = 0.0
+    for _ in range(CUTS):
+        for i in range(awake.size[LIVE]):
+            p = awake.live[i]
+            out[p] = moles[p]
+            spread[p] = 0.0
+        for r in range(awake.size[RUNNING]):
+            a = awake.run[r]
+            amount = extent[a]
+            if amount == 0.0:
+                continue
+            out[place[0, a]] -= amount * number[0, a]
+            spread[place[0, a]] += amount * number[0, a]
+            if place[1, a] >= 0:
+                out[place[1, a]] -= amount * number[1, a]
+                spread[place[1, a]] += amount * number[1, a]
+            for k in range(2, 5):
+                p = place[k, a]
+                if p < 0:
+                    break
+                out[p] += amount * number[k, a]
+        short = 0.0
+        for i in range(awake.size[LIVE]):
+            p = awake.live[i]
+            if out[p] < 0.0:
+                short = max(short, float(-out[p]))
+                spread[p] = max(0.0, 1.0 + out[p] / spread[p])
+            else:
+                spread[p] = 1.0
+        cut = max(cut, short)
+        if short <= least:
+            break
+        for r in range(awake.size[RUNNING]):
+            a = awake.run[r]
+            scale = spread[place[0, a]]
+            if place[1, a] >= 0:
+                scale = min(scale, spread[place[1, a]])
+            extent[a] *= scale
+    return cut
+
+
+@inlined
+def _charges(charge: FloatArray, work: Scratch) -> None:
+    """Grains at the end of a step: what forms is fresh, what is given goes as whole grains."""
+    place, number, extent, solid = work.awake.place, work.awake.number, work.extent, work.solid
+    for i in range(work.awake.size[LIVE]):
+        p = work.awake.live[i]
+        solid[GIVEN, p] = solid[FORMED, p] = 0.0
+    for i in range(work.awake.size[RUNNING]):
+        a = work.awake.run[i]
+        amount = extent[a]
+        if amount == 0.0:
+            continue
+        if place[1, a] >= 0:
+            solid[GIVEN, place[1, a]] += amount * number[1, a]
+        for k in range(2, 5):
+            p = place[k, a]
+            if p < 0:
+                break
+            solid[FORMED, p] += amount * number[k, a]
+    for i in range(work.awake.size[LIVE]):
+        p = work.awake.live[i]
+        end, grains = work.moles[p], charge[p] + solid[FORMED, p]
+        before = end + solid[GIVEN, p]
+        work.charge[p] = max(end, grains * end / before) if before > 0.0 else 0.0
+
+
+@borrowing
+def new_solids(net: Net, solids: int, material: FloatArray, total: float, work: Scratch) -> int:
+    """Bits of the solids that a trial step forms and that were not there; sets their grains.
+
+    New grains are as large as the cores on which they form, by amount.
+    """
+    awake, bits = work.awake, 0
+    for i in range(awake.size[LIVE]):
+        p = awake.live[i]
+        if (awake.size[KNOWN] >> p) & 1 == 1 or work.moles_early[p] <= FEW * total:
+            continue
+        bits |= 1 << p
+        formed, size = 0.0, 0.0
+        for r in range(awake.size[RUNNING]):
+            a = awake.run[r]
+            for k in range(2, 5):
+                if awake.place[k, a] == p:
+                    formed += work.extent[a] * awake.number[k, a]
+                    core = material[3 * solids + awake.place[0, a]]
+                    size += work.extent[a] * awake.number[k, a] * core
+        if formed > 0.0:
+            material[3 * solids + p] = size / formed
+    return bits
+
+
+@borrowing
+def pass_step(
+    net: Net, late: bool, moles: FloatArray, charge: FloatArray, total: float,
+    melt_speed: FloatArray, step_s: float, tolerance: float, work: Scratch,
+) -> float:  # fmt: skip
+    """One pass over a step: with the factors of its start, or with those of start and end.
+
+    Args:
+        net: Static arrays.
+        late: Which.
         moles: (S,) at the start, mmol.
-        charge: (S,) cores at the last renewal of contact and what has formed since.
+        charge: (S,) grains from which each solid was eaten.
+        total: Moles in contact at the start of the segment, mmol.
+        melt_speed: (M,) factor on the rates where a melt has formed.
         step_s: Length, s.
         tolerance: In mmol.
-        work: Scratch; holds the reactions and their mean constants.
+        work: Scratch; the result is in ``moles_early`` or ``moles``.
+
+    Returns:
+        What had to be cut, mmol.
     """
-    close, least = CLOSE * tolerance, 0.0
-    for p in range(net.used):
-        least += TRACE * moles[p]
-        work.level[p] = moles[p]
-        work.formed[p] = 0.0
-        work.core[0, p] = -1.0
-    conductance, scarce = work.first, work.scarce_first
-    from_moles, from_charge, to_moles, to_charge = (
-        moles, charge, work.moles_early, work.charge_early,
-    )  # fmt: skip
-    for late in range(2):  # a loop, so that the compiler copies the sweeps once
-        conductances(
-            net, work.awake, count, from_moles, from_charge, work.constant, least,
-            conductance, scarce,
-        )  # fmt: skip
-        if late == 1:
-            for a in range(count):
-                if work.first[a] > 0.0:  # a core that was not there yet is taken as at the end
-                    conductance[a] = 0.5 * (work.first[a] + conductance[a])
-                    scarce[a] = 0.5 * (work.scarce_first[a] + scarce[a])
-        for sweep in range(SWEEPS):
-            change = _sweep(net, count, conductance, scarce, moles, charge, step_s, work)
-            if late == 0 or (change <= close and sweep > 0):
-                break
-        _settle(count, moles, charge, work, to_moles, to_charge)
-        conductance, scarce = work.mean, work.scarce_mean
-        from_moles, from_charge = work.moles_early, work.charge_early
-        to_moles, to_charge = work.moles, work.charge
-    error = 0.0
-    for p in range(net.used):
-        error = max(error, abs(work.moles[p] - work.moles_early[p]))
-        if work.moles[p] < -0.1 * least:
-            error = max(error, 25.0 * tolerance)
+    awake = work.awake
+    speed = work.speed if late else work.first
+    state = work.moles_early if late else moles
+    awake.size[4] += 1
+    awake.size[6] += awake.size[RUNNING]
+    awake.size[7] += awake.size[LIVE]
+    for r in range(awake.size[RUNNING]):
+        a = awake.run[r]
+        value = work.constant[a] * state_factor(
+            net, awake.place[5, a], state, total, work.liquid, melt_speed
+        )
+        speed[a] = 0.5 * (work.first[a] + value) if late else value
+    place_cores(net, moles, charge, total, work)
+    for sweep in range(SWEEPS):
+        awake.size[5] += 1
+        change = _sweep(net, speed, moles, total, step_s, work)
+        if change <= CLOSE * tolerance and sweep > 0:
+            break
+    target = work.moles if late else work.moles_early
+    return _settle(moles, awake, work.extent, SPILT * total, work.spread, target)
+
+
+@borrowing
+def step_error(
+    moles: FloatArray, charge: FloatArray, total: float, cut: float, tolerance: float, work: Scratch
+) -> float:
+    """Ends a step: grains into ``work.charge``; returns its error in tolerances."""
+    awake, error = work.awake, 0.0
+    for i in range(awake.size[LIVE]):
+        p = awake.live[i]
+        error = max(error, float(abs(work.moles[p] - work.moles_early[p])))
+        formed, share = work.solid[FORMED, p], work.solid[SHARE, p]
+        error = max(error, float(work.solid[DOUBT, p]))
+        if formed > 0.0 and share > 0.0:
+            young = formed / (formed + moles[p])
+            young *= 0.15 * share * (1.0 - work.solid[FRESH, p])
+            error = max(error, float(formed * young))
         work.moles[p] = max(0.0, work.moles[p])  # a last bit below zero is round-off
-    return error / tolerance
+    _charges(charge, work)
+    return max(error, 4.0 * (cut - SPILT * total)) / tolerance

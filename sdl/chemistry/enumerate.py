@@ -19,10 +19,11 @@ from sdl.chemistry.system import ChemicalSystem, Enumeration, Kinetics, Law, Pha
 from sdl.chemistry.thermo import GAS_CONSTANT, KJ_PER_MOL_PER_EV, ZERO_CELSIUS_K
 
 FloatArray = NDArray[np.float64]
-MARGIN_MEV_PER_ATOM = 10.0
-"""Reactions this far above zero stay: a laboratory's true energies differ from the file's."""
-COLDEST_K, STEP_K = 500.0, 100.0
-"""Temperatures at which driving forces are compared start here, and are so far apart."""
+LEAST_MEV_PER_ATOM = 3.0
+"""Reactions driven by less everywhere are left out: at equilibrium for all we know."""
+COLDEST_K, STEP_K = 700.0, 100.0
+"""Temperatures at which driving forces are compared start here, and are so far apart; colder, no
+two grains of these oxides react within days."""
 LARGEST_DENOMINATOR = 48
 
 
@@ -61,10 +62,36 @@ def driven_equations(system: ChemicalSystem) -> list[tuple[tuple[str, ...], dict
             continue
         drive = np.array([energies.mev_per_atom(each, eaten) for each in found])
         near = drive <= drive.min(axis=0) + rules.window_mev_per_atom
-        for equation, row, close in zip(found, drive, near, strict=True):
-            if bool(np.any(close & (row < MARGIN_MEV_PER_ATOM))):
+        near &= drive < -LEAST_MEV_PER_ATOM
+        near &= _first_of_kin(system, found, drive)
+        for equation, close in zip(found, near, strict=True):
+            if bool(np.any(close)):
                 kept.append((tuple(p.name for p in eaten), equation))
     return kept
+
+
+def _first_of_kin(
+    system: ChemicalSystem, found: list[dict[str, float]], drive: FloatArray
+) -> NDArray[np.bool_]:
+    """Of products that differ only by what gas gives and takes, the most driven at each place.
+
+    An oxide that forms with too little oxygen takes it up by a reaction of its own.
+    """
+    airborne = {e for g in system.vapours for e in g.composition}
+    groups: dict[frozenset[tuple[tuple[str, float], ...]], list[int]] = {}
+    for i, equation in enumerate(found):
+        made = [system.phase(n) for n, v in equation.items() if v > 0]
+        kin = frozenset(
+            tuple(sorted((e, n) for e, n in p.composition.items() if e not in airborne))
+            for p in made
+            if p.state == "solid"
+        )
+        groups.setdefault(kin, []).append(i)
+    first = np.zeros(drive.shape, dtype=bool)
+    for rows in groups.values():
+        best = drive[rows].min(axis=0)
+        first[rows] = drive[rows] <= best
+    return first
 
 
 class _Energies:

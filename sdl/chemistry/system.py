@@ -218,6 +218,9 @@ class ChemicalSystem(Frozen):
     cores: tuple[Core, ...]
     interface: Positive
     scarcity: Positive
+    fastest_per_s: Positive = 0.05
+    """Ceiling of every rate constant, 1/s: however hot, heat and gas have to get into the bed.
+    Complete conversion then takes some ten seconds (unsourced, within a factor of ten)."""
     melts: tuple[Melt, ...] = ()
     network: Enumeration | None = None
     reactions: tuple[Reaction, ...]

@@ -97,6 +97,9 @@ class Hidden(Frozen):
     """Standard deviation of each furnace's temperature offset, degC."""
     mixing_sd: Annotated[float, Field(ge=0)] = 0.1
     """Standard deviation of the logarithm of the mixing quality."""
+    share_of_system: Annotated[float, Field(gt=0, le=2)] | None = None
+    """Draws energies and kinetics with this share of the widths that the chemical system states,
+    instead of the three figures above."""
 
 
 class Space(Frozen):
