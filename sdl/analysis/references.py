@@ -19,6 +19,9 @@ WAVELENGTH_ANGSTROM = (1.540598, 1.544426)
 K_ALPHA_2_RATIO = 0.5
 """Intensity of K-alpha 2 over K-alpha 1."""
 
+K_BETA_ANGSTROM = 1.39225
+"""Cu K-beta, of which a filter leaves some."""
+
 STANDARD = "Al2O3"
 """Corundum: the phase against which reference intensity ratios are stated."""
 
@@ -47,6 +50,9 @@ class Reference(Frozen):
     """Which lengths and angles of the cell may change independently."""
     texture_axis: tuple[int, int, int] | None = None
     """Of ``Structure.texture_axis``."""
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.d_angstrom, self.intensity))
 
     @model_validator(mode="after")
     def _same_length(self) -> Self:

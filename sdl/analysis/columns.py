@@ -1,0 +1,229 @@
+"""The pattern of one phase for a scale of 1, with its slopes by what a fit may change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import numpy as np
+
+from sdl.analysis.instrument import Instrument
+from sdl.analysis.lattice import axis_cosine2, march_dollase, strain_shares
+from sdl.analysis.profile import Array, Grid, IntArray, Mount, Points, draw
+from sdl.analysis.references import K_ALPHA_2_RATIO, K_BETA_ANGSTROM, WAVELENGTH_ANGSTROM, Reference
+
+_WINDOWS_DEG = ((0.15, 2.4), (0.03, 1.0), (0.0, 0.5))
+"""Lines of at least this share of the strongest are drawn this far to both sides."""
+
+_STILL_WINDOW_DEG = 0.5
+"""Lines drawn no farther than this are too weak to need slopes."""
+
+_NUDGE_DEG = 0.01
+_NUDGE_SPREAD_DEG2 = 0.01
+_NUDGE_LN = 0.3
+_NUDGE_STRAIN = 2e-4
+"""Changes that slopes can stand for, without drawing again."""
+
+_WAVES = np.array([*WAVELENGTH_ANGSTROM, K_BETA_ANGSTROM])
+_LAST_SINE = 0.999
+
+
+@dataclass(frozen=True)
+class PhaseLines:
+    """The lines of one phase, strongest first."""
+
+    spacing: Array
+    """d, angstrom, shape ``(n,)``."""
+    intensity: Array
+    """``Reference.intensity``, shape ``(n,)``."""
+    shares: Array
+    """``strain_shares``, shape ``(n, lengths)``."""
+    cosine2: Array | None
+    """``axis_cosine2``, shape ``(n,)``."""
+    classes: tuple[tuple[slice, float], ...]
+    """Which lines are drawn how far, degrees."""
+
+    @property
+    def lengths(self) -> int:
+        """Number of free lengths of the cell."""
+        return self.shares.shape[1]
+
+
+@lru_cache(maxsize=512)
+def phase_lines(reference: Reference) -> PhaseLines:
+    """The lines of a reference with all that does not depend on a scan."""
+    intensity = np.array(reference.intensity)
+    order = np.argsort(-intensity, kind="stable")
+    shares, cosine2 = strain_shares(reference)[order], axis_cosine2(reference)
+    relative = intensity[order] / intensity.max()
+    ends = [0, *(int((relative >= least).sum()) for least, _ in _WINDOWS_DEG)]
+    classes = tuple(
+        (slice(low, high), window)
+        for low, high, (_, window) in zip(ends[:-1], ends[1:], _WINDOWS_DEG, strict=True)
+        if high > low
+    )
+    return PhaseLines(
+        spacing=np.array(reference.d_angstrom)[order],
+        intensity=intensity[order],
+        shares=shares,
+        cosine2=None if cosine2 is None else cosine2[order],
+        classes=classes,
+    )
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What one phase looks like in one mount."""
+
+    inverse_size_per_nm: float
+    strains: Array
+    """Relative change of each free length of the cell, shape ``(lengths,)``."""
+    ln_texture: float = 0.0
+    """ln of the March parameter."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A column and its slopes, each of shape ``(count,)`` or ``(lengths, count)``."""
+
+    column: Array
+    by_displacement: Array
+    by_spread: Array
+    by_ln_size: Array
+    by_strain: Array
+    by_texture: Array | None
+    mount: Mount
+    """Where the slopes belong."""
+    shape: Shape
+    parts: tuple[tuple[int, IntArray, Array], ...] = field(repr=False)
+    """Number of wavelengths, grid points of the lines and their values, strength included; the
+    arrays of shape ``(wavelengths x lines, window)``."""
+
+    def line_response(self, estimator: Array) -> Array:
+        """How much each estimate changes when one line doubles, shape ``(estimates, lines)``.
+
+        Args:
+            estimator: Rows of a linear estimator, shape ``(estimates, count)``.
+        """
+        found = []
+        for waves, index, values in self.parts:
+            each = (estimator[:, index] * values[None]).sum(axis=2)
+            found.append(each.reshape(len(estimator), waves, -1).sum(axis=1))
+        return np.hstack(found)
+
+    def nudged(self, mount: Mount, shape: Shape) -> Drawn | None:
+        """The same lines a little further on, by slopes; ``None`` where that is too far."""
+        shift = mount.displacement_deg - self.mount.displacement_deg
+        spread = mount.spread_deg2 - self.mount.spread_deg2
+        growth = float(np.log(shape.inverse_size_per_nm / self.shape.inverse_size_per_nm))
+        strains = shape.strains - self.shape.strains
+        turn = shape.ln_texture - self.shape.ln_texture
+        far = abs(shift) / _NUDGE_DEG + abs(spread) / _NUDGE_SPREAD_DEG2 + abs(growth) / _NUDGE_LN
+        far += float(np.abs(strains).max()) / _NUDGE_STRAIN + abs(turn) / _NUDGE_LN
+        if far > 1.0:
+            return None
+        column = (
+            self.column
+            + shift * self.by_displacement
+            + spread * self.by_spread
+            + growth * self.by_ln_size
+            + strains @ self.by_strain
+        )
+        if self.by_texture is not None:
+            column += turn * self.by_texture
+        return replace(self, column=np.maximum(column, 0.0))
+
+
+def shape_of(instrument: Instrument, lines: PhaseLines) -> Shape:
+    """The typical look of a phase."""
+    return Shape(1.0 / instrument.crystallite_nm, np.zeros(lines.lengths))
+
+
+def draw_phase(
+    lines: PhaseLines,
+    grid: Grid,
+    instrument: Instrument,
+    mount: Mount,
+    shape: Shape,
+    *,
+    grains: Array | None = None,
+    slopes: bool = True,
+) -> Drawn:
+    """Draws one phase.
+
+    Args:
+        lines: Its lines.
+        grid: Where to draw.
+        instrument: The diffractometer.
+        mount: Of this scan.
+        shape: Of this phase.
+        grains: Factor on the intensity of each line in the order of ``lines``, shape ``(n,)``.
+        slopes: Whether slopes are wanted; zeros stand for them if not.
+    """
+    spacing = lines.spacing * np.exp(lines.shares @ shape.strains)
+    texture = None
+    if lines.cosine2 is not None:
+        texture = march_dollase(lines.cosine2, shape.ln_texture)
+    totals = np.zeros((5 + lines.lengths, grid.count))
+    parts = []
+    for which, window in lines.classes:
+        # K-beta shows of strong lines only.
+        waves = _WAVES if window == _WINDOWS_DEG[0][1] and instrument.k_beta else _WAVES[:2]
+        sine = waves[:, None] / (2.0 * spacing[None, which])
+        seen = np.where(sine < _LAST_SINE, 1.0, 0.0)
+        theta = np.arcsin(np.minimum(sine, _LAST_SINE))
+        split = np.array([1.0, K_ALPHA_2_RATIO, instrument.k_beta * (1.0 + K_ALPHA_2_RATIO)])
+        split = split[: len(waves), None] / (1.0 + K_ALPHA_2_RATIO)
+        strength = split * lines.intensity[None, which] * seen
+        strength *= 1.0 - np.exp(-np.sin(theta) / instrument.footprint)
+        if grains is not None:
+            strength *= grains[None, which]
+        bare, cosine = strength, np.cos(theta)
+        if texture is not None:
+            strength = strength * texture[0][None, which]
+        centre = 2.0 * np.degrees(theta) + mount.displacement_deg * cosine
+        bent = slopes and window > _STILL_WINDOW_DEG
+        points = draw(
+            centre.ravel(),
+            theta.ravel(),
+            mount,
+            shape.inverse_size_per_nm,
+            instrument,
+            grid,
+            window,
+            slopes=bent,
+        )
+        parts.append((len(waves), points.index, points.values * strength.ravel()[:, None]))
+        rows = [(points.values, strength)]
+        if bent:
+            lengths = np.degrees(-2.0 * np.tan(theta))[:, :, None] * lines.shares[which][None]
+            turned = bare * texture[1][None, which] if texture is not None else None
+            rows += _slopes(points, strength, cosine, lengths, turned)
+        flat = points.index.ravel()
+        for k, (values, factor) in enumerate(rows):
+            weighed = (values * factor.reshape(-1, 1)).ravel()
+            totals[k] += np.bincount(flat, weights=weighed, minlength=grid.count)
+    return Drawn(
+        column=totals[0],
+        by_displacement=totals[1],
+        by_spread=totals[2],
+        by_ln_size=totals[3],
+        by_strain=totals[4 : 4 + lines.lengths],
+        by_texture=totals[-1] if texture is not None else None,
+        mount=mount,
+        shape=shape,
+        parts=tuple(parts),
+    )
+
+
+def _slopes(
+    points: Points, strength: Array, cosine: Array, lengths: Array, turned: Array | None
+) -> list[tuple[Array, Array]]:
+    """Arrays to add up over the lines, in the order of ``Drawn``, with their factors."""
+    rows = [
+        (points.by_centre, strength * cosine),
+        (points.by_spread, strength),
+        (points.by_ln_size, strength),
+    ]
+    rows += [(points.by_centre, strength * lengths[:, :, k]) for k in range(lengths.shape[2])]
+    return rows if turned is None else [*rows, (points.values, turned)]
