@@ -1,8 +1,7 @@
 """Gate V7: the measured in-situ run of Y2Mn2O7, fitted on some scans and predicted on others.
 
-Even scans lie 20 s and 3 degC from the odd ones that are
-fitted, so interpolation would do as well there; the splits into blocks and into ramp and hold are
-what shows whether the twin predicts.
+Even scans lie 20 s, or 3 degC, from the odd ones that are fitted: interpolation does better
+there, and over blocks of 8 min too. Only the forecasts of the hold show whether the twin predicts.
 """
 
 from __future__ import annotations

@@ -12,6 +12,9 @@ no chemistry of the system file and are parameters of their own, with their own 
   270 degC while next to no product is seen, and less than half of the yttrium is seen at 500;
 
 and the cell masses of the sodium manganates were refined freely (``ln_manganate``).
+
+These curves, the centres of their priors and the list of reactions to fit were chosen with the
+whole run in sight: a fit to some scans is not blind to the form of the others.
 """
 
 from __future__ import annotations
