@@ -24,7 +24,7 @@ def _drawn(name, mount=MOUNT, **changes):
 def _agrees(slope, high, low, step):
     difference = (high - low) / step
     # Points that pass the middle of an asymmetric line are in the difference alone.
-    assert np.linalg.norm(difference - slope) < 0.08 * np.linalg.norm(slope)
+    assert np.linalg.norm(difference - slope) < 0.12 * np.linalg.norm(slope)
 
 
 @pytest.mark.parametrize("name", ["V2O5", "NiO", "Li2CO3"])
