@@ -17,6 +17,8 @@ def run_bench(
     quick: bool = False,
     table: Path | None = None,
     target: str | None = None,
+    system: str | None = None,
+    plots: Path | None = None,
 ) -> BenchReport:
     """Runs one bench.
 
@@ -26,6 +28,8 @@ def run_bench(
         quick: A smaller run of the same kind.
         table: ``routes`` only: another table.
         target: ``routes`` only: the target in it.
+        system: ``physics`` only: gates that concern this chemical system.
+        plots: ``physics`` only: folder for the plot behind each gate.
 
     Raises:
         ConfigError: There is no such bench, or an option does not belong to it.
@@ -39,10 +43,15 @@ def run_bench(
             f"--table and --target do not belong to the bench {name}",
             allowed="sdl bench routes --table CSV --target NAME",
         )
+    if name != "physics" and (system is not None or plots is not None):
+        raise ConfigError(
+            f"--system and --plots do not belong to the bench {name}",
+            allowed="sdl bench physics --system NAME --plots FOLDER",
+        )
     if name == "physics":
         from sdl.bench import physics
 
-        return physics.run(quick=quick)
+        return physics.run(quick=quick, system=system, plots=plots)
     if name == "env":
         from sdl.bench import env
 

@@ -49,6 +49,13 @@ class Gate(Frozen):
     )
     """``pass`` in JSON."""
 
+    @property
+    def verdict(self) -> str:
+        """In words: a gate that could not be run neither passed nor was measured."""
+        if self.target.startswith("skipped: "):
+            return "SKIP"
+        return "PASS" if self.passed else "FAIL"
+
 
 class Machine(Frozen):
     """Where the figures were measured."""
@@ -97,7 +104,8 @@ class BenchReport(Frozen):
                 f"  {row.name:<{width}}  {row.value:>12.5g} {row.unit}{interval}  n={row.n}"
             )
         lines += [
-            f"  {'PASS' if g.passed else 'FAIL'}  {g.id} {g.target}: {g.value:.5g}"
+            f"  {g.verdict}  {g.id} {g.target}"
+            + ("" if g.verdict == "SKIP" else f": {g.value:.5g}")
             for g in self.gates
         ]
         return "\n".join(lines)

@@ -161,10 +161,16 @@ def bench(
     quick: Annotated[bool, typer.Option(help="A smaller run of the same kind.")] = False,
     table: Annotated[Path | None, typer.Option(help="routes: another table (CSV).")] = None,
     target: Annotated[str | None, typer.Option(help="routes: the target in it.")] = None,
+    system: Annotated[
+        str | None, typer.Option(help="physics: gates of this chemical system alone.")
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="physics: folder for the plot behind each gate.")
+    ] = None,
 ) -> None:
     """Measures the program; exits 0 when the bench ran, whatever its gates say.
 
-    physics: the reactor against conservation, LSODA and published figures (half a minute).
+    physics: validation gates V1 to V9 against conservation, LSODA and measured data (15 minutes).
     env: decisions of the simulated reactor per second (a minute, the first time with compilation).
     loop: policies in paired simulated laboratories, and what the loop costs beside a bare RunEngine
     (10 minutes). crash: kills of the demo, resumed and compared (20 minutes). routes: experiments
@@ -172,7 +178,9 @@ def bench(
     """
     from sdl.bench.registry import run_bench
 
-    result = run_bench(name, seeds=seeds, quick=quick, table=table, target=target)
+    result = run_bench(
+        name, seeds=seeds, quick=quick, table=table, target=target, system=system, plots=plots
+    )
     if as_json:
         typer.echo(result.to_json())
     else:

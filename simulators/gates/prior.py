@@ -199,7 +199,11 @@ def figures_of(found: dict[str, tuple[Coldest, ...]], *, whole: bool) -> tuple[F
         name = f"share inside, {reading} ({len(counted)} targets)"
         if reading == "all":
             ok = inside >= LEAST_SHARE and len(counted) >= LEAST_TARGETS
-            figures.append(Figure("V8", name, inside, f">= {LEAST_SHARE} of >= 10", ok))
+            causes = [f"{r.firing.target} {r.coldest_c:g} degC, {r.cause}" for r in counted]
+            causes = [c for c, row in zip(causes, counted, strict=True) if not row.inside]
+            note = "outside: " + "; ".join(causes) if causes else ""
+            target = f">= {LEAST_SHARE:g} of >= {LEAST_TARGETS}"
+            figures.append(Figure("V8", name, inside, target, ok, note=note))
         else:
             figures.append(Figure("V8", name, inside, "reported", True))
         fresh = [row.inside for row in counted if row.firing.target not in IN_SAMPLE]
@@ -220,6 +224,6 @@ def _target_figure(row: Coldest, reading: str) -> Figure:
     notes += ["fewer than 15 recipes state a temperature"] if firing.n < LEAST_N else []
     return Figure(
         "V8", f"{firing.target}, {reading}", row.coldest_c,
-        f"{firing.low_c - BELOW_C:g} to {firing.high_c:g} degC (reported)", True, "degC",
-        "; ".join(notes),
+        "reported", True,
+        f"degC, allowed {firing.low_c - BELOW_C:g} to {firing.high_c:g}; {'; '.join(notes)}",
     )  # fmt: skip
