@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from simulators.gates.figure import Figure
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from simulators.observation_gate import HeldOut
+    from sdl.analysis.mixtures import Mixture
 
 Plots = Callable[[], "Mapping[str, go.Figure]"]
 """Draws the plots of a gate by file name; called only where they are wanted."""
@@ -230,7 +231,7 @@ def _elsewhere(
             figures = getattr(importlib.import_module(module), name)(quick=quick)
         except FileNotFoundError as err:
             return skipped(gate, f"{err.filename} is not there (set SDL_DATA)")
-        return Found(tuple(figures), (lambda: plots(quick)) if plots else dict)
+        return Found(tuple(figures), dict if plots is None else partial(plots, quick))
 
     return run_it
 
@@ -251,7 +252,7 @@ def _observation(quick: bool, system: str | None) -> Found:
     from simulators import observation_gate as v9
 
     figures: list[Figure] = []
-    plots: Plots = dict
+    draw: Plots = dict
     archive = Path(os.environ.get("SDL_DATA", DATA)) / MIXTURES
     if not archive.is_file():
         figures += skipped("V9", f"no measured scans at {archive} (set SDL_DATA)").figures
@@ -261,23 +262,23 @@ def _observation(quick: bool, system: str | None) -> Found:
         mixtures = read_mixtures(archive)
         figures += [*v9.gate_v9_sigma(mixtures), *v9.gate_v9_noise(mixtures)]
         figures += () if quick else v9.gate_v9_left_out(mixtures)
-
-        def plots() -> dict[str, go.Figure]:
-            return _scan_plot(v9.hold_out(mixtures))
+        draw = partial(_scan_plot_of, mixtures)
 
     planted = [p for p in v9.PLANTED if system in (None, p[0])]
     if planted:
         figures += v9.gate_v9_planted(5 if quick else 20, planted=planted[: 2 if quick else None])
     if not quick:
         figures += v9.gate_v9_quick(system or "ba-ti-c-o")
-    return Found(tuple(figures), plots)
+    return Found(tuple(figures), draw)
 
 
-def _scan_plot(held: Sequence[HeldOut]) -> dict[str, go.Figure]:
+def _scan_plot_of(mixtures: Sequence[Mixture]) -> dict[str, go.Figure]:
     import numpy as np
 
     from sdl.figures.gates import scan_errors
+    from simulators.observation_gate import hold_out
 
+    held = hold_out(mixtures)
     return {
         "V9": scan_errors(
             np.concatenate([h.errors for h in held]),

@@ -299,7 +299,7 @@ def scan_errors(errors: Array, sigma: Array, minutes: Array, labels: Sequence[st
         figure.add_scatter(
             x=100.0 * errors[rows], y=errors[rows] / sigma[rows], mode="markers",
             marker={"color": colour, "size": 8}, name=f"{length:g} min",
-            customdata=[plain(labels[i]) for i in rows],
+            customdata=[plain(labels[int(i)]) for i in rows],
             hovertemplate="%{customdata}<br>%{x:.1f} wt%, %{y:.2f} σ<extra></extra>",
         )  # fmt: skip
     figure.add_hrect(y0=-2.0, y1=2.0, fillcolor=GREY, opacity=0.15, line_width=0)
