@@ -18,7 +18,7 @@ STEEPEST = 9.2
 """Nucleation slows a reaction by at most the exponential of this, 1e-4."""
 MELT_LIFT = 6.9
 """A melt may wake a reaction, but not below a thousandth of the threshold."""
-FEW = 1.0e-5
+FEW = 3.0e-5
 """Share of the sample's cations of a new solid from which on its own reactions are looked for."""
 LOWEST_LOG_SIZE = -8.0
 """No grains are so small or so large that they change a rate by more than this exponent."""

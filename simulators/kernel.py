@@ -53,12 +53,14 @@ __all__ = [
     "solid_masses", "wash",
 ]  # fmt: skip
 
-TOLERANCE = 6.0e-4
+TOLERANCE = 2.0e-4
 """Error of one step as a share of the sample's cations; the setting of gate V1."""
 MAX_STEP_K = 60.0
 """Longest step of a ramp, K: no reaction window is jumped over."""
 EXHAUSTED = 1.0e-7
 """Share of the sample's cations; when the reactants left are less, nothing more happens."""
+LATE = 0.1
+"""Share of what a melt wets in a step that counts as error: it takes part from the next step."""
 SOAKED_S = 600.0
 """Time in which a melt that is all there wets the matter without contact, s (unsourced)."""
 
@@ -158,6 +160,15 @@ def heat(
 
 
 @borrowing
+def _mean_um(net: Net, material: FloatArray, total: float) -> float:
+    """Grain diameter of the sample, by cations, um."""
+    mean = 0.0
+    for p in range(net.used):
+        mean += net.cations[p] * material[p] * material[3 * net.molar_mass.size + p]
+    return mean / total
+
+
+@borrowing
 def _integrate(
     net: Net, draw: Draw, material: FloatArray, gas: int, start_k: float, end_k: float,
     duration_s: float, time: float, end: float, tolerance: float, total: float, work: Scratch,
@@ -170,16 +181,16 @@ def _integrate(
     slope = (end_k - start_k) / duration_s
     longest = MAX_STEP_K / abs(slope) if slope != 0.0 else 1e30
     step, smallest = min(longest, (end - time) / 4.0), end * 1e-5
+    mean_um = _mean_um(net, material, total)
     for row in range(work.solid.shape[0]):
         for p in range(used):
             work.solid[row, p] = 0.0
-    taken = 0
+    taken, here = 0, start_k + slope * time
     while time < end and supply(awake, moles) > EXHAUSTED * total:
         last = time + step >= end * (1.0 - 1e-12)
         if last:
             step = end - time
         taken += 1
-        here = start_k + slope * time
         there = here + slope * step
         melts = liquid_shares(net, 0.5 * (here + there), work.liquid)
         start_step(net, moles, total, step, work)
@@ -190,7 +201,7 @@ def _integrate(
             pass_step(
                 net, False, moles, charge, total, draw.melt_speed, step, tolerance * total, work
             )
-            new = new_solids(net, solids, material, total, work)
+            new = new_solids(net, material, mean_um, total, work)
             if new == 0:
                 break
             wake(net, draw, gas, material, start_k, end_k, duration_s, new, awake)
@@ -198,11 +209,13 @@ def _integrate(
         cut = pass_step(
             net, True, moles, charge, total, draw.melt_speed, step, tolerance * total, work
         )
-        error = step_error(moles, charge, total, cut, tolerance * total, work)
+        error = step_error(net, slope != 0.0, moles, charge, total, cut, tolerance * total, work)
+        if melts:
+            error = max(error, _wet_error(net, moles, apart, total, step, work) / tolerance)
         if error > 1.0 and step > smallest:
             step *= max(0.2, 0.9 / math.sqrt(error))
             continue
-        time = end if last else time + step
+        time, here = (end if last else time + step), there
         for i in range(awake.size[LIVE]):
             p = awake.live[i]
             moles[p], charge[p] = work.moles[p], work.charge[p]
@@ -267,6 +280,21 @@ def wet_share(net: Net, moles: FloatArray, total: float, liquid: FloatArray) -> 
 
 
 @borrowing
+def _wet_error(
+    net: Net, moles: FloatArray, apart: FloatArray, total: float, step_s: float, work: Scratch
+) -> float:
+    """How far a step is off that wets matter only at its end, as a share of the cations."""
+    share = max(
+        wet_share(net, moles, total, work.liquid), wet_share(net, work.moles, total, work.liquid)
+    )
+    part = 1.0 - math.exp(-share * step_s / SOAKED_S)
+    moved = 0.0
+    for p in range(net.used):
+        moved += part * net.cations[p] * apart[p]
+    return LATE * moved / total
+
+
+@borrowing
 def _wet(
     net: Net, moles: FloatArray, apart: FloatArray, charge: FloatArray, total: float,
     step_s: float, liquid: FloatArray,
@@ -290,11 +318,11 @@ def scratch(net: Net) -> Scratch:
     awake = Awake(
         np.zeros((6, reactions), np.int64), np.zeros((5, reactions)), np.zeros((4, reactions)),
         np.zeros(reactions), np.zeros(reactions, np.int64), np.zeros(used, np.int64),
-        np.zeros(used, np.int64), np.zeros(used), np.zeros(8, np.int64),
+        np.zeros(used, np.int64), np.zeros(used), np.zeros(4, np.int64),
     )  # fmt: skip
     rows = np.zeros((4, reactions))
     return Scratch(
         awake, np.zeros((2, reactions)), np.zeros((2, reactions)), rows[0], rows[1], rows[2],
         rows[3], np.zeros(used), np.zeros(used), np.zeros(used),
-        np.zeros((13, used)), np.zeros(used), np.zeros(net.melt.shape[0] + 1),
+        np.zeros((16, used)), np.zeros(used), np.zeros(net.melt.shape[0] + 1),
     )  # fmt: skip

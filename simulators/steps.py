@@ -27,11 +27,13 @@ from simulators.network import FloatArray, Net
 SWEEPS, CUTS = 20, 6
 YOUNG = 0.0774
 """1 / sqrt(3) - 1 / 2; also how wrong a long step may be that starts without a core."""
+ORDER = 0.1
+"""Share of what competing reactions may have taken too much or too little that counts as error."""
 CLOSE = 0.05
 """Change of what a partner gives in a sweep, as a share of the tolerance, that ends the sweeps."""
 WET = 2.0e-2
 """Share of the sample's cations of each phase of a melt at which half of it has formed."""
-SCRAPS = 1.0e-6
+SCRAPS = 1.0e-5
 """Share of the sample's cations up to which a solid is left alone in a step."""
 SPILT = 1.0e-13
 """Share of the sample's cations that may fall below zero by round-off."""
@@ -50,18 +52,18 @@ class Scratch(NamedTuple):
     moles: FloatArray  # at the end of a step
     charge: FloatArray
     moles_early: FloatArray  # at the end of the step by the factors at its start
-    solid: FloatArray  # (13, S) see below
+    solid: FloatArray  # (16, S) see below
     spread: FloatArray  # (S,) of several uses within a sweep
     liquid: FloatArray  # (M + 1,) share of each melt by temperature
 
 
 INTEGRAL, LEFT, GAIN, SHARE, FRESH, FORMED, GIVEN, OPEN, OPEN_FIRST, NEXT, WANTED, PACE = range(12)
-DOUBT = 12
+OPEN_LAST, TAKEN, TAKEN_FIRST, TAKEN_LAST = 12, 13, 14, 15
 """Rows of ``Scratch.solid``: integral of the core's law at the start; unreacted share by the same
 table; progress per s; share of the old and of the newly formed matter that
 the step eats; moles formed and given as a partner; openness n / (n + s) of a partner, at the start;
-what forms and what is wanted in the running sweep; mmol formed per s in the step before; how far
-off a partner may be that runs out within the step, mmol."""
+what forms and what is wanted in the running sweep; mmol formed per s in the step before; openness
+at its end; what is taken of a solid, and with the rates of start and end of the step."""
 
 
 @borrowing
@@ -144,11 +146,12 @@ def start_step(net: Net, moles: FloatArray, total: float, step_s: float, work: S
     solid, scarce = work.solid, net.scarcity * total
     for i in range(work.awake.size[LIVE]):
         p = work.awake.live[i]
-        solid[GIVEN, p] = solid[SHARE, p] = solid[FRESH, p] = solid[DOUBT, p] = 0.0
+        solid[GIVEN, p] = solid[SHARE, p] = solid[FRESH, p] = 0.0
         solid[FORMED, p] = solid[PACE, p] * step_s
         solid[OPEN_FIRST, p] = moles[p] / (moles[p] + scarce)
         there = moles[p] + 0.5 * solid[FORMED, p]
         solid[OPEN, p] = there / (there + scarce)
+        solid[OPEN_LAST, p] = solid[OPEN, p]
 
 
 @inlined
@@ -214,7 +217,7 @@ def _open(p: int, there: float, scarce: float, work: Scratch) -> float:
     stiff = capacity * scarce / ((end + scarce) * (end + scarce))
     weight = 1.0 / (2.0 + stiff)
     mean = weight * solid[OPEN_FIRST, p] + (1.0 - weight) * openness
-    solid[DOUBT, p] = 0.25 * abs(openness - solid[OPEN_FIRST, p]) * capacity
+    solid[OPEN_LAST, p] = openness
     return min(mean, rest / capacity) if capacity > 0.0 else mean
 
 
@@ -238,7 +241,7 @@ def _sweep(
         solid[GAIN, place[0, a]] += rate
     for i in range(work.awake.size[LIVE]):
         p = work.awake.live[i]
-        work.spread[p] = 0.0
+        work.spread[p] = solid[SHARE, p] = solid[FRESH, p] = 0.0
         if solid[GAIN, p] > 0.0:
             work.spread[p] = _eat(net, p, moles, least, step_s, work)
     for i in range(work.awake.size[RUNNING]):
@@ -357,27 +360,18 @@ def _charges(charge: FloatArray, work: Scratch) -> None:
 
 
 @borrowing
-def new_solids(net: Net, solids: int, material: FloatArray, total: float, work: Scratch) -> int:
+def new_solids(net: Net, material: FloatArray, mean_um: float, total: float, work: Scratch) -> int:
     """Bits of the solids that a trial step forms and that were not there; sets their grains.
 
-    New grains are as large as the cores on which they form, by amount.
+    New grains get the mean size of the sample: what they grow on changes from moment to moment,
+    and a figure that depended on it would depend on the length of the steps.
     """
     awake, bits = work.awake, 0
     for i in range(awake.size[LIVE]):
         p = awake.live[i]
-        if (awake.size[KNOWN] >> p) & 1 == 1 or work.moles_early[p] <= FEW * total:
-            continue
-        bits |= 1 << p
-        formed, size = 0.0, 0.0
-        for r in range(awake.size[RUNNING]):
-            a = awake.run[r]
-            for k in range(2, 5):
-                if awake.place[k, a] == p:
-                    formed += work.extent[a] * awake.number[k, a]
-                    core = material[3 * solids + awake.place[0, a]]
-                    size += work.extent[a] * awake.number[k, a] * core
-        if formed > 0.0:
-            material[3 * solids + p] = size / formed
+        if (awake.size[KNOWN] >> p) & 1 == 0 and work.moles_early[p] > FEW * total:
+            bits |= 1 << p
+            material[3 * net.molar_mass.size + p] = mean_um
     return bits
 
 
@@ -405,9 +399,6 @@ def pass_step(
     awake = work.awake
     speed = work.speed if late else work.first
     state = work.moles_early if late else moles
-    awake.size[4] += 1
-    awake.size[6] += awake.size[RUNNING]
-    awake.size[7] += awake.size[LIVE]
     for r in range(awake.size[RUNNING]):
         a = awake.run[r]
         value = work.constant[a] * state_factor(
@@ -416,7 +407,6 @@ def pass_step(
         speed[a] = 0.5 * (work.first[a] + value) if late else value
     place_cores(net, moles, charge, total, work)
     for sweep in range(SWEEPS):
-        awake.size[5] += 1
         change = _sweep(net, speed, moles, total, step_s, work)
         if change <= CLOSE * tolerance and sweep > 0:
             break
@@ -424,17 +414,72 @@ def pass_step(
     return _settle(moles, awake, work.extent, SPILT * total, work.spread, target)
 
 
+@inlined
+def _turn(net: Net, a: int, end: bool, work: Scratch) -> float:
+    """Rate of a reaction at the start or the end of a step over its mean."""
+    constants = work.late if end else work.early
+    rate = constants[0, a] * max(0.0, constants[1, a]) / max(work.constant[a], 1e-300)
+    other = work.awake.place[1, a]
+    if other >= 0:
+        rate *= work.solid[OPEN_LAST if end else OPEN_FIRST, other]
+        rate /= max(work.solid[OPEN, other], 1e-30)
+    return min(rate, 1e6)
+
+
+@borrowing
+def order_error(net: Net, warming: bool, work: Scratch) -> float:
+    """How far the shares of competing reactions may be off, mmol.
+
+    A step gives each taker of a solid the share of its mean rate. Where the shares of start and
+    end differ, some took theirs earlier and others later, and what came first is not in the mean.
+    """
+    awake, solid, extent = work.awake, work.solid, work.extent
+    for i in range(awake.size[LIVE]):
+        p = awake.live[i]
+        solid[TAKEN, p] = solid[TAKEN_FIRST, p] = solid[TAKEN_LAST, p] = 0.0
+    for r in range(awake.size[RUNNING]):
+        a = awake.run[r]
+        if extent[a] <= 0.0:
+            continue
+        work.first[a] = _turn(net, a, False, work)
+        work.speed[a] = _turn(net, a, warming, work) if warming else work.first[a]
+        if not warming and awake.place[1, a] >= 0:
+            other = awake.place[1, a]
+            work.speed[a] *= solid[OPEN_LAST, other] / max(solid[OPEN_FIRST, other], 1e-30)
+        for k in range(2):
+            p = awake.place[k, a]
+            if p >= 0:
+                amount = extent[a] * awake.number[k, a]
+                solid[TAKEN, p] += amount
+                solid[TAKEN_FIRST, p] += amount * work.first[a]
+                solid[TAKEN_LAST, p] += amount * work.speed[a]
+    worst = 0.0
+    for r in range(awake.size[RUNNING]):
+        a = awake.run[r]
+        if extent[a] <= 0.0:
+            continue
+        for k in range(2):
+            p = awake.place[k, a]
+            if p < 0 or solid[TAKEN_FIRST, p] <= 0.0 or solid[TAKEN_LAST, p] <= 0.0:
+                continue
+            first = work.first[a] * solid[TAKEN, p] / solid[TAKEN_FIRST, p]
+            last = work.speed[a] * solid[TAKEN, p] / solid[TAKEN_LAST, p]
+            moved = min(abs(last - first), 2.0) * extent[a] * awake.number[k, a]
+            worst = max(worst, float(moved))
+    return worst
+
+
 @borrowing
 def step_error(
-    moles: FloatArray, charge: FloatArray, total: float, cut: float, tolerance: float, work: Scratch
-) -> float:
+    net: Net, warming: bool, moles: FloatArray, charge: FloatArray, total: float, cut: float,
+    tolerance: float, work: Scratch,
+) -> float:  # fmt: skip
     """Ends a step: grains into ``work.charge``; returns its error in tolerances."""
-    awake, error = work.awake, 0.0
+    awake, error = work.awake, ORDER * order_error(net, warming, work)
     for i in range(awake.size[LIVE]):
         p = awake.live[i]
         error = max(error, float(abs(work.moles[p] - work.moles_early[p])))
         formed, share = work.solid[FORMED, p], work.solid[SHARE, p]
-        error = max(error, float(work.solid[DOUBT, p]))
         if formed > 0.0 and share > 0.0:
             young = formed / (formed + moles[p])
             young *= 0.15 * share * (1.0 - work.solid[FRESH, p])
