@@ -15,7 +15,7 @@ from sdl.core.recipe import Recipe
 from simulators import conditions, kernel
 from simulators.compiled import compiled
 from simulators.laboratory import Laboratory
-from simulators.network import GAS_NUMBER, Draw, FloatArray, Net
+from simulators.network import GAS_NUMBER, Draw, FloatArray, IntArray, Net
 from simulators.program import ROOM_C
 from simulators.reactor import Reactor, Segment
 from simulators.steps import Scratch
@@ -89,7 +89,13 @@ def _slope(
         made[used + p] += wet
 
 
-def right_side(reactor: Reactor, gas: int, vector: FloatArray, parts: Sequence[Segment]) -> Slope:
+def right_side(
+    reactor: Reactor,
+    gas: int,
+    vector: FloatArray,
+    parts: Sequence[Segment],
+    laws: IntArray | None = None,
+) -> Slope:
     """Rates of change during a segment, for LSODA.
 
     The state is (3 * used,): moles, moles of grains, moles out of contact.
@@ -99,6 +105,7 @@ def right_side(reactor: Reactor, gas: int, vector: FloatArray, parts: Sequence[S
         gas: Number of the furnace gas.
         vector: The sample before the segments, with grain sizes for what will form.
         parts: The segments; what can react in any of them is integrated in all.
+        laws: (used,) table of the law of each core, -1 where the strongest of all takers decides.
     """
     net, draw = reactor.network.net, reactor.draw
     used, work = net.used, kernel.scratch(net)
@@ -109,6 +116,9 @@ def right_side(reactor: Reactor, gas: int, vector: FloatArray, parts: Sequence[S
     conditions.wake(
         net, draw, gas, vector, coldest, hottest, 10.0 * longest, (1 << used) - 1, work.awake
     )
+    if laws is not None:
+        known = (laws >= 0) & (work.awake.table >= 0)
+        work.awake.table[known] = laws[known]
     total = float(net.cations[:used] @ vector[:used])
     rate = np.zeros(net.need.size)
 
@@ -151,35 +161,62 @@ def lsoda_gaps(
 
 
 def _gap(reactor: Reactor, number: int, recipe: Recipe) -> Gap:
+    """One anneal.
+
+    Which law a core follows when several reactions eat it is the kernel's choice, by what has
+    formed: a part of the model, so LSODA takes it over from each segment. Which reactions run, it
+    decides for itself, with a threshold ten times lower.
+    """
     anneal = recipe.anneals()[0]
-    cold = reactor.empty()
+    material = reactor.empty()
     for dose in recipe.doses():
-        cold = reactor.dispense(cold, dose.lot, dose.mass_mg)
-    cold = reactor.mill(cold, 30.0)
+        material = reactor.dispense(material, dose.lot, dose.mass_mg)
     net, gas, top = reactor.network.net, GAS_NUMBER[anneal.gas], anneal.temperature_c
+    ours = reactor.mill(material, 30.0).vector.copy()
+    truth, work = ours.copy(), kernel.scratch(net)
     ramp = Segment(ROOM_C, top, (top - ROOM_C) / anneal.ramp_c_per_min * 60.0)
-    soak = Segment(top, top, anneal.dwell_h * 3600.0)
-    ours = reactor.heat(cold, (ramp, soak), anneal.gas)
-    used, solids = net.used, net.molar_mass.size
-    vector = cold.vector.copy()
-    grains = slice(3 * solids, 4 * solids)
-    new = vector[grains] <= 0.0
-    vector[grains][new] = ours.vector[grains][new]
-    slope = right_side(reactor, gas, vector, (ramp, soak))
-    state = np.concatenate([vector[k * solids : k * solids + used] for k in (0, 2, 1)])
     calls = 0
-    for part in (ramp, soak):
-        state, more = _integrated(slope, state, part)
+    for part in (ramp, Segment(top, top, anneal.dwell_h * 3600.0)):
+        kernel.heat(
+            net, reactor.draw, ours, gas, part.start_c + ZERO_CELSIUS_K,
+            part.end_c + ZERO_CELSIUS_K, part.duration_s, reactor.tolerance, work,
+        )  # fmt: skip
+        finished, more = _followed(reactor, gas, truth, ours, part, work.awake.table)
         calls += more
-        if state is None:
+        if not finished:
             return Gap(number, float("nan"), "", calls)
-    vector[:used], vector[solids : solids + used] = state[:used], state[2 * used :]
-    mass = (vector[:used] + vector[solids : solids + used]) * net.molar_mass[:used]
-    found = reactor.weight_fractions(ours)
-    names = reactor.network.solid_names[:used]
-    apart = np.abs(mass / mass.sum() - [found.get(name, 0.0) for name in names])
+    apart = np.abs(_shares(net, truth) - _shares(net, ours))
     worst = int(np.argmax(apart))
-    return Gap(number, float(apart[worst]), names[worst], calls)
+    return Gap(number, float(apart[worst]), reactor.network.solid_names[worst], calls)
+
+
+def _followed(
+    reactor: Reactor, gas: int, truth: FloatArray, ours: FloatArray, part: Segment, laws: IntArray
+) -> tuple[bool, int]:
+    """Takes ``truth`` through a segment by LSODA; whether it finished, and the calls it took."""
+    net = reactor.network.net
+    used, solids = net.used, net.molar_mass.size
+    grains = slice(3 * solids, 4 * solids)
+    new = truth[grains] <= 0.0
+    truth[grains][new] = ours[grains][new]
+    slope = right_side(reactor, gas, truth, (part,), laws)
+    columns = (0, 2, 1)  # moles, grains, apart
+    state = np.concatenate([truth[k * solids : k * solids + used] for k in columns])
+    after, calls = _integrated(slope, state, part)
+    if after is None:
+        return False, calls
+    for place, k in enumerate(columns):
+        truth[k * solids : k * solids + used] = np.maximum(
+            after[place * used : (place + 1) * used], 0.0
+        )
+    return True, calls
+
+
+def _shares(net: Net, vector: FloatArray) -> FloatArray:
+    """Weight fractions, (solids,)."""
+    solids = net.molar_mass.size
+    mass = (vector[:solids] + vector[solids : 2 * solids]) * net.molar_mass
+    return mass / mass.sum()
 
 
 def _integrated(slope: Slope, state: FloatArray, part: Segment) -> tuple[FloatArray | None, int]:
