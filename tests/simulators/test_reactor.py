@@ -95,7 +95,7 @@ def test_what_has_nothing_left_to_do_costs_no_steps():
     batch.run(vectors, zero, acts, zero, zero + 4)
     once = batch.steps
     batch.run(vectors, zero, acts, zero + 3, zero + 4)
-    assert batch.steps - once < 8 < once
+    assert batch.steps == once > 0
 
 
 def test_unmilled_powders_do_not_react_and_milling_helps():

@@ -38,7 +38,7 @@ def test_elements_signs_and_order_on_a_small_sample(name):
 
 
 def test_coarse_steps_are_caught():
-    rough, fine = (conservation("ba-ti-c-o", 20, 0, tolerance=t) for t in (3e-2, 6e-4))
+    rough, fine = (conservation("ba-ti-c-o", 20, 0, tolerance=t) for t in (3e-2, 2e-4))
     assert rough.change.max() > 2.0 * fine.change.max()
     assert rough.worst().startswith("worst: recipe ")
 
