@@ -32,6 +32,7 @@ QUICK_RECIPES, QUICK_ANNEALS = 80, 3
 DATA = Path("../shared/data")
 """Where measured data lie unless ``SDL_DATA`` says otherwise."""
 MIXTURES = Path("xrd_mixtures/dataset.tar.gz")
+YBCO_GATES = "surrogates.gate_ybco"
 REPORTED = "reported"
 """A figure whose target ends so decides nothing: it becomes a row and no gate."""
 
@@ -236,6 +237,58 @@ def _elsewhere(
     return run_it
 
 
+def _ybco_yields(quick: bool, system: str | None) -> Found:
+    """V5, with one calculation of the yields for figures and plots."""
+    if find_spec(YBCO_GATES) is None:
+        return skipped("V5", f"{YBCO_GATES} is not part of this version")
+    gates = importlib.import_module(YBCO_GATES)
+    data = gates.v5_data(quick=quick)
+
+    def plots() -> dict[str, go.Figure]:
+        from sdl.figures.gates import predicted_measured
+
+        sides = {
+            "in-sample": ("in the sample of the fit", data.fitted),
+            "left-out": ("barium source left out of the fit", data.left_out),
+        }
+        return {
+            f"V5-{side}": predicted_measured(
+                found.twin,
+                found.measured,
+                [f"{cell.temperature_c:g} °C" for cell in found.cells],
+                [" + ".join(cell.precursors) for cell in found.cells],
+                f"V5: yields of YBCO, {words}",
+            )
+            for side, (words, found) in sides.items()
+        }
+
+    return Found(tuple(gates.gate_v5(quick=quick, data=data)), plots)
+
+
+def _ybco_phases_plot(quick: bool) -> dict[str, go.Figure]:
+    """V6: phases of all firings with phases, at the optimum of the fit to all of them."""
+    import numpy as np
+
+    from sdl.figures.gates import phase_bars
+    from sdl.tasks.ybco import load_cells
+
+    gates = importlib.import_module(YBCO_GATES)
+    twin = gates.ybco_twin(gates.QUICK_TOLERANCE)
+    cells = [c for c in load_cells() if c.weight_fractions is not None]
+    seen = gates.scans(twin, gates.load_fits().fits[gates.ALL].scaled[:1], cells)[0]
+    shown = seen >= gates.DETECTION
+    there = np.array([[(c.weight_fractions or {}).get(p, 0.0) > 0 for p in twin.phases]
+                      for c in cells])  # fmt: skip
+    rows = [
+        (phase, (there & shown)[:, k].sum(), (there & ~shown)[:, k].sum(),
+         (~there & shown)[:, k].sum())
+        for k, phase in enumerate(twin.phases)
+        if (there | shown)[:, k].any()
+    ]  # fmt: skip
+    names, hits, missed, false = zip(*rows, strict=True)
+    return {"V6": phase_bars(names, hits, missed, false)}
+
+
 def _in_situ_plot(quick: bool) -> dict[str, go.Figure]:
     from sdl.figures.gates import in_situ
     from surrogates.gate_insitu import insitu_curves
@@ -295,9 +348,9 @@ SECTIONS = (
     Section("V2", None, _crossings),
     Section("V3", ("mg-zn-ni-mn-co-fe-o", "sr-ti-c-o", "ba-ti-c-o"), _laws),
     Section("V4", ("ba-ti-c-o",), _curve),
-    Section("V5", (YBCO,), _elsewhere("V5", "surrogates.gate_ybco", "gate_v5")),
-    Section("V6", (YBCO,), _elsewhere("V6", "surrogates.gate_ybco", "gate_v6")),
-    Section("line9", (YBCO,), _elsewhere("line9", "surrogates.gate_ybco", "gate_line9")),
+    Section("V5", (YBCO,), _ybco_yields),
+    Section("V6", (YBCO,), _elsewhere("V6", YBCO_GATES, "gate_v6", _ybco_phases_plot)),
+    Section("line9", (YBCO,), _elsewhere("line9", YBCO_GATES, "gate_line9")),
     Section("V7", (IN_SITU,), _elsewhere("V7", "surrogates.gate_insitu", "gate_v7", _in_situ_plot)),
     Section("V8", None, _prior),
     Section("V9", None, _observation),

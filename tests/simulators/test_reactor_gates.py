@@ -7,6 +7,7 @@ from sdl.chemistry.system import load_system, system_names
 from sdl.tasks.firings import load_first_firings
 from simulators.gates import gate_v1, gate_v2, gate_v3, gate_v4
 from simulators.gates.conservation import conservation
+from simulators.gates.conservation import figures_of as conservation_figures
 from simulators.gates.laws import MAGNESIUM_FERRITE, conversions, rate_constant
 from simulators.gates.oracle import lsoda_gaps, still
 from simulators.gates.prior import coldest_firing, figures_of, stoichiometry
@@ -37,10 +38,13 @@ def test_elements_signs_and_order_on_a_small_sample(name):
     assert figures["lsoda"].value < 1e-2
 
 
-def test_coarse_steps_are_caught():
-    rough, fine = (conservation("ba-ti-c-o", 20, 0, tolerance=t) for t in (3e-2, 2e-4))
-    assert rough.change.max() > 2.0 * fine.change.max()
-    assert rough.worst().startswith("worst: recipe ")
+def test_refinement_is_measured_and_told():
+    found = conservation("ba-ti-c-o", 20, 0, tolerance=3e-2)
+    finer = conservation("ba-ti-c-o", 20, 0, tolerance=1e-7)
+    assert found.change.max() > 10.0 * finer.change.max()
+    assert found.worst().startswith("worst: recipe ")
+    figures = {f.name: f for f in conservation_figures(found)}
+    assert figures["ba-ti-c-o.finer_max"].value == found.change.max()
 
 
 @pytest.mark.parametrize("name", system_names())
