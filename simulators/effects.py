@@ -119,10 +119,20 @@ class Effects:
             return self.reactor.heat(material, [Segment(heat.true_c, ROOM_C, duration_s)], Gas.AIR)
 
     def counts(self, vial: Vial, number: int, scan_min: float) -> npt.NDArray[np.int32]:
-        """A powder pattern with counting noise, shape ``(points,)``."""
+        """A powder pattern with counting noise, shape ``(points,)``.
+
+        What belongs to the powder and how it lies (packing, grains, cells, height) repeats in every
+        scan of a vial: a second scan averages counts, not errors of the mount.
+        """
         rng = generator(self._key, "scan", vial.name, number)
+        mount = generator(self._key, "mount", vial.name)
         with self._timed():
             fractions = self.reactor.weight_fractions(vial.material)
-            references = load_references(self._system)
-            counts = simulate_counts(fractions, references, scan_min=scan_min, rng=rng)
+            # Powder may hold phases that no fit looks for; they diffract all the same.
+            default = load_references(self._system).names
+            phases = (*default, *(name for name in fractions if name not in default))
+            references = load_references(self._system, phases)
+            counts = simulate_counts(
+                fractions, references, scan_min=scan_min, rng=rng, mount_rng=mount
+            )
         return counts.astype(np.int32)

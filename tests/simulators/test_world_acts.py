@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sdl.chemistry.system import load_system
@@ -186,6 +187,22 @@ def everything(world: World) -> list[Act]:
     move(world, "S1", "diffractometer")
     finish(world, world.start_scan("diffractometer", "c9", 2.0))
     return list(world.acts())
+
+
+def test_a_second_scan_counts_again_in_the_same_mount(world: World) -> None:
+    mixture(world)
+    move(world, "S1", "diffractometer")
+    patterns = []
+    for claim in ("c5", "c6"):
+        finish(world, world.start_scan("diffractometer", claim, 8.0))
+        scan = world.find("diffractometer", claim)
+        assert scan is not None
+        patterns.append(np.asarray(world.pattern(scan), dtype=float))
+    one, two = patterns
+    assert (one != two).any()
+    # Counts of the same expectation: their difference has the variance of their sum.
+    score = (one - two) / np.sqrt(np.maximum(one + two, 1.0))
+    assert np.mean(score**2) == pytest.approx(1.0, abs=0.05)
 
 
 def test_file_and_memory_agree_to_the_last_bit(
