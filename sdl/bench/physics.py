@@ -231,7 +231,7 @@ def _elsewhere(
         try:
             figures = getattr(importlib.import_module(module), name)(quick=quick)
         except FileNotFoundError as err:
-            return skipped(gate, f"{err.filename} is not there (set SDL_DATA)")
+            return skipped(gate, f"{err.filename} is not there")
         return Found(tuple(figures), dict if plots is None else partial(plots, quick))
 
     return run_it
@@ -242,7 +242,10 @@ def _ybco_yields(quick: bool, system: str | None) -> Found:
     if find_spec(YBCO_GATES) is None:
         return skipped("V5", f"{YBCO_GATES} is not part of this version")
     gates = importlib.import_module(YBCO_GATES)
-    data = gates.v5_data(quick=quick)
+    try:
+        data = gates.v5_data(quick=quick)
+    except FileNotFoundError as err:
+        return skipped("V5", f"{err.filename} is not there")
 
     def plots() -> dict[str, go.Figure]:
         from sdl.figures.gates import predicted_measured
