@@ -53,7 +53,7 @@ class Coldest:
     coldest_c: float
     """NaN where no temperature reaches the purity."""
     beside: str
-    """What stood beside the target just below that temperature, or at the best."""
+    """What stood beside the target just below that temperature, or at the published median."""
 
     @property
     def inside(self) -> bool:
@@ -109,7 +109,8 @@ def coldest_firing(firing: FirstFiring) -> Coldest:
     wanted = (firing.target, *SAME.get(firing.target, ()))
     made = np.sum([found[name] for name in wanted], axis=0)
     reached = np.flatnonzero(made >= PURITY)
-    where = max(0, int(reached[0]) - 1) if reached.size else int(np.argmax(made))
+    usual = int(np.argmin(np.abs(np.array(temperatures) - firing.median_c)))
+    where = max(0, int(reached[0]) - 1) if reached.size else usual
     others = sorted(
         (p for p in found if p not in wanted),
         key=lambda p: -found[p][where],
