@@ -59,7 +59,7 @@ def draw_of(laboratories: Laboratories, i: int) -> Draw:
 
 
 @compiled
-def _act(
+def perform(
     net: Net, draw: Draw, offset: FloatArray, lot_solid: IntArray, act: FloatArray,
     vector: FloatArray, tolerance: float, work: FloatArray,
 ) -> int:  # fmt: skip
@@ -104,7 +104,7 @@ def _run_rows(
         b = laboratory[i]
         draw = draw_of(laboratories, b)
         for a in range(first[i], last[i]):
-            steps += _act(
+            steps += perform(
                 net, draw, laboratories.offset_c[b], lot_solid, acts[a], vectors[i],
                 tolerance, work,
             )  # fmt: skip

@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.compiled import borrowing
+from simulators.compiled import borrowing, cube_root
 
 FloatArray = NDArray[np.float64]
 SMALLEST = 1e-12
@@ -30,7 +30,7 @@ def law_integral(law: int, u: float, ratio: float, interface: float) -> float:
         if abs(ratio - 1.0) < 1e-6:  # Carter's limit for equal volumes
             value = 0.5 - (1.0 - left) / 3.0 - 0.5 * u * u
         else:
-            root = np.cbrt(grown)
+            root = cube_root(grown)
             value = (ratio - root * root - (ratio - 1.0) * u * u) / (2.0 * (ratio - 1.0))
     elif law == 1:
         value = 1.0 - 2.0 * (1.0 - left) / 3.0 - u * u
@@ -48,7 +48,7 @@ def law_resistance(law: int, u: float, ratio: float, interface: float) -> float:
     """D g / d alpha of a law at core radius ``u``; the rate of alpha is k over this."""
     u = max(u, 1e-9)
     if law == 0:
-        grown = np.cbrt(1.0 + (ratio - 1.0) * (1.0 - u * u * u))
+        grown = cube_root(1.0 + (ratio - 1.0) * (1.0 - u * u * u))
         return (1.0 / u - 1.0 / grown + interface) / 3.0
     if law == 1:
         return (2.0 * (1.0 / u - 1.0) + interface) / 3.0
@@ -68,7 +68,7 @@ def law_bend(law: int, u: float, ratio: float) -> float:
     bend = square * square / 9.0
     if law == 0:
         grown = 1.0 + (ratio - 1.0) * (1.0 - u * u * u)
-        return bend + (ratio - 1.0) / (9.0 * grown * np.cbrt(grown))
+        return bend + (ratio - 1.0) / (9.0 * grown * cube_root(grown))
     if law == 1:
         return 2.0 * bend
     return 2.0 * bend * (2.0 - u) * inverse

@@ -7,7 +7,7 @@ from pathlib import Path
 from sdl.bench.report import BenchReport
 from sdl.core.errors import ConfigError
 
-NAMES = ("physics", "env", "loop", "crash", "routes")
+NAMES = ("physics", "env", "gpu", "loop", "crash", "routes")
 
 
 def run_bench(
@@ -56,6 +56,10 @@ def run_bench(
         from sdl.bench import env
 
         return env.run(quick=quick)
+    if name == "gpu":
+        from sdl.bench import gpu
+
+        return gpu.run(quick=quick)
     if name == "loop":
         from sdl.bench import loop
 

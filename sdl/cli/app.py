@@ -155,7 +155,7 @@ def schema(
 
 @app.command(epilog="Example: sdl bench routes --seeds 30 --json")
 def bench(
-    name: Annotated[str, typer.Argument(help="physics, env, loop, crash or routes.")],
+    name: Annotated[str, typer.Argument(help="physics, env, gpu, loop, crash or routes.")],
     as_json: AsJson = False,
     seeds: Annotated[int | None, typer.Option(min=1, help="Laboratories, kills or seeds.")] = None,
     quick: Annotated[bool, typer.Option(help="A smaller run of the same kind.")] = False,
@@ -172,9 +172,10 @@ def bench(
 
     physics: validation gates V1 to V9 against conservation, LSODA and measured data (15 minutes).
     env: decisions of the simulated reactor per second (a minute, the first time with compilation).
-    loop: policies in paired simulated laboratories, and what the loop costs beside a bare RunEngine
-    (10 minutes). crash: kills of the demo, resumed and compared (20 minutes). routes: experiments
-    needed on 188 measured syntheses (5 minutes). --quick takes a minute or two.
+    gpu: its physics on an NVIDIA GPU, which this bench needs. loop: policies in paired simulated
+    laboratories, and what the loop costs beside a bare RunEngine (10 minutes). crash: kills of the
+    demo, resumed and compared (20 minutes). routes: experiments needed on 188 measured syntheses (5
+    minutes). --quick takes a minute or two.
     """
     from sdl.bench.registry import run_bench
 
