@@ -1,8 +1,8 @@
 """What one decision does to one sample: matter, furnace time, prices, scans; compiled.
 
-The same kernel, program and accuracies as the virtual world's (``simulators``); only the scan is a
-Gaussian model of the estimate (``envs.noise``) instead of a pattern and its fit. Heating is planned
-here and carried out by ``envs.rows``, so that the solver is compiled into one place only.
+The same kernel, program and accuracies as the virtual world's (``simulators``); only the scan is
+the quick model of the estimate (``envs.detector``) instead of a pattern and its fit. Heating is
+planned here and carried out by ``envs.rows``, so that the solver is compiled into one place only.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from envs.chance import normal
 from envs.compiled import compiled
+from envs.detector import measure
 from envs.tables import (
     AGE,
     ASKED_MG,
@@ -48,6 +49,7 @@ from envs.tables import (
     TEMPERATURE,
     Desk,
     Result,
+    Scanner,
     State,
 )
 from simulators import kernel
@@ -55,8 +57,6 @@ from simulators.network import Draw, FloatArray, IntArray, Net
 from simulators.program import ROOM_C
 
 AIR = 0
-SCAN_DRAWS = 32
-"""First of the draws of a step that belong to its scan; those before it are doses and balance."""
 
 
 @compiled
@@ -183,39 +183,28 @@ def plan_anneal(
 
 
 @compiled
-def variance(noise: FloatArray, fraction: float) -> float:
-    """Variance of an estimated weight fraction, as ``envs.noise.sigma`` squared."""
-    spread = fraction * noise[1] + fraction * (1.0 - fraction) * noise[2]
-    return noise[0] + max(0.0, spread)
-
-
-@compiled
 def scan(
-    net: Net, desk: Desk, state: State, i: int, long: int, key: np.uint64, truth: FloatArray
-) -> float:
+    net: Net, desk: Desk, scanner: Scanner, state: State, i: int, long: int, key: np.uint64,
+    mount: np.uint64, truth: FloatArray, work: FloatArray,
+) -> float:  # fmt: skip
     """Estimates the phases of the cold sample in 2 (0) or 8 minutes (1); returns the price.
 
     Args:
         net: Static arrays.
         desk: Constants.
+        scanner: The quick model.
         state: Samples.
         i: The row.
         long: Which scan.
-        key: Of the noise.
+        key: Of this scan's noise.
+        mount: Of the errors that stay for the sample.
         truth: (S,) result: true weight fractions, inert matter left out.
+        work: Scratch memory of ``envs.detector``.
     """
     mass = kernel.solid_masses(net, state.vector[i], truth)
-    estimate, noise = state.estimate[i], desk.shown.noise[long]
-    total = 0.0
     for p in range(net.molar_mass.size):
         truth[p] /= max(mass, 1e-12)
-    for p in range(net.used):
-        seen = truth[p] + math.sqrt(variance(noise[p], truth[p])) * normal(key, SCAN_DRAWS + p)
-        estimate[0, p] = max(0.0, seen)
-        total += estimate[0, p]
-    for p in range(net.used):
-        estimate[0, p] /= max(total, 1e-12)
-        estimate[1, p] = math.sqrt(variance(noise[p], estimate[0, p]))
+    measure(scanner, long, truth, key, mount, state.estimate[i], work)
     minutes = 8 if long == 1 else 2
     state.whole[i, SCANNED], state.whole[i, FRESH], state.whole[i, AGE] = minutes, 1, 0
     state.whole[i, SCANS] += 1
@@ -225,10 +214,11 @@ def scan(
 
 @compiled
 def finish(
-    net: Net, desk: Desk, state: State, result: Result, i: int, key: np.uint64, truth: FloatArray
-) -> float:
+    net: Net, desk: Desk, scanner: Scanner, state: State, result: Result, i: int, key: np.uint64,
+    mount: np.uint64, truth: FloatArray, work: FloatArray,
+) -> float:  # fmt: skip
     """Scans the cold sample for 8 minutes and scores it; returns the reward."""
-    price = scan(net, desk, state, i, 1, key, truth)
+    price = scan(net, desk, scanner, state, i, 1, key, mount, truth, work)
     target, solids = desk.target, net.molar_mass.size
     made = state.vector[i, target] + state.vector[i, solids + target]
     share = 1.0

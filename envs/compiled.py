@@ -15,7 +15,10 @@ import numba
 
 from simulators.compiled import cache_folder
 
-SOURCES = ("acts.py", "chance.py", "compiled.py", "hidden.py", "rows.py", "tables.py", "views.py")
+SOURCES = tuple(
+    f"{name}.py"
+    for name in ("acts", "chance", "compiled", "detector", "hidden", "rows", "tables", "views")
+)
 """Files of this folder with compiled functions or the types of their arguments."""
 
 

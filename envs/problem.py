@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from envs.choices import Choices
+from envs.detector import LINES, scanner
 from envs.hidden import OFFSET_CUT
-from envs.noise import noise_table
 from envs.observation import (
     CATIONS,
     constant_part,
@@ -38,6 +38,7 @@ from envs.tables import (
     Station,
     View,
 )
+from sdl.analysis.quick import QuickScan
 from sdl.chemistry.system import load_system
 from sdl.chemistry.thermo import ZERO_CELSIUS_K
 from sdl.core.capabilities import StationKind
@@ -68,7 +69,8 @@ class Problem:
         stations: Accuracies of the stations.
 
     Raises:
-        ConfigError: The task has no space, or its laboratory cannot make what its space asks for.
+        ConfigError: The task has no space, its laboratory cannot make what its space asks for, or
+            its chemical system has no quick model of its scans.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Problem:
         spread_c = OFFSET_CUT * task.hidden.thermocouple_sd_c
         hottest_c = self.network.system.range_k()[1] - ZERO_CELSIUS_K - spread_c
         self.choices = Choices(task, hottest_c)
+        self.quick = QuickScan.load(task.system)
         if max_decisions < 3:
             raise ConfigError(
                 "an episode mixes, fires and stops", got=max_decisions, allowed=">= 3"
@@ -104,6 +107,7 @@ class Problem:
             nominal=self._draw(nominal_laboratory(self.network.system, lots, ())),
             given=self._stack(laboratories),
             desk=self._desk(stations),
+            scanner=scanner(self.quick, self.network.solid_names),
             chance=self._chance(seed, first_index, split, len(laboratories)),
             tolerance=kernel.TOLERANCE,
         )
@@ -147,7 +151,12 @@ class Problem:
     def scratch(self) -> Scratch:
         """Memory for one piece of work."""
         solids = len(self.network.solid_names)
-        return Scratch(kernel.scratch(self.network.net), np.zeros(solids), np.zeros((2, 4)))
+        return Scratch(
+            work=kernel.scratch(self.network.net),
+            truth=np.zeros(solids),
+            seen=np.zeros((LINES, len(self.quick.references.names))),
+            plan=np.zeros((2, 4)),
+        )
 
     def _history(self, rows: int) -> IntArray:
         return np.zeros((rows, self.max_decisions, len(self.choices.counts)), dtype=np.int64)
@@ -181,7 +190,6 @@ class Problem:
                 constant=constant_part(self.choices, system, self.cations),
                 solid=solid_features(self.choices, system, solids),
                 gas=gas_features(self.choices, system),
-                noise=noise_table(solids),
             ),
         )
 

@@ -50,6 +50,7 @@ from envs.tables import (
     Desk,
     Result,
     Rules,
+    Scanner,
     Scratch,
     State,
 )
@@ -59,8 +60,8 @@ from simulators.batch import Laboratories, draw_of
 from simulators.network import Draw, FloatArray, IntArray, Net
 from simulators.program import ROOM_C
 
-STEP = 3
-"""Purpose of keys."""
+STEP, MOUNT = 3, 4
+"""Purposes of keys."""
 NOTHING = -1
 """Kind of a decision that is vetoed."""
 
@@ -118,8 +119,9 @@ def begin(
 
 @compiled
 def perform(
-    net: Net, desk: Desk, draw: Draw, state: State, result: Result, i: int, kind: int,
-    action: IntArray, key: np.uint64, truth: FloatArray,
+    net: Net, desk: Desk, scanner: Scanner, draw: Draw, state: State, result: Result, i: int,
+    kind: int, action: IntArray, key: np.uint64, mount: np.uint64, truth: FloatArray,
+    seen: FloatArray,
 ) -> None:  # fmt: skip
     """Everything of a decision but heating, on a cold sample; books the reward."""
     reward = 0.0
@@ -128,9 +130,10 @@ def perform(
     elif kind == REGRIND:
         reward -= spend(desk, state, i, 0.0, 0.0, grind(net, desk, state, i, draw, action))
     elif kind in (SCAN_2, SCAN_8):
-        reward -= scan(net, desk, state, i, 1 if kind == SCAN_8 else 0, key, truth)
+        long = 1 if kind == SCAN_8 else 0
+        reward -= scan(net, desk, scanner, state, i, long, key, mount, truth, seen)
     elif kind == STOP:
-        reward += finish(net, desk, state, result, i, key, truth)
+        reward += finish(net, desk, scanner, state, result, i, key, mount, truth, seen)
     weigh(net, desk, state, i, key)
     result.scores[REWARD, i] += reward
 
@@ -183,7 +186,11 @@ def step_rows(
                 key = key_of(STEP, chance.seed, chance.first + i, whole[EPISODE], whole[DECISION])
                 plan[:, 3] = 0.0
                 if kind >= 0:
-                    perform(net, desk, draw, state, result, i, kind, action, key, truth)
+                    mount = key_of(MOUNT, chance.seed, chance.first + i, whole[EPISODE], 0)
+                    perform(
+                        net, desk, rules.scanner, draw, state, result, i, kind, action, key, mount,
+                        truth, scratch.seen,
+                    )  # fmt: skip
                 if kind == ANNEAL:
                     result.scores[REWARD, i] -= plan_anneal(
                         desk, state, i, labs.offset_c[i], action, plan

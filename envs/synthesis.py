@@ -71,8 +71,10 @@ class SynthesisEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.int64]]):
     | left: decisions, furnace time | shares |
     | spent, scans | reward units, 12 scans |
 
-    Zeros stand for what is not there (yet). A scan's weight fractions have Gaussian noise with the
-    sigma that the pattern fit of ``sdl.analysis`` reports (``envs.noise``).
+    Zeros stand for what is not there (yet). A scan's weight fractions err as those of the pattern
+    fit of ``sdl.analysis`` do (``sdl.analysis.quick``): correlated, cut at 0, of sum 1, with the
+    sigma that goes with them. Errors of whole phases stay for a sample, however often it is
+    scanned; phases without a pattern in the default set are not seen.
 
     ## Rewards
     Every decision costs its price (``prices`` of the task: furnace hours, kWh, scans, powders, the

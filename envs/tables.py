@@ -103,13 +103,26 @@ class Chance(NamedTuple):
     mixing_sd: float
 
 
+class Scanner(NamedTuple):
+    """The quick model of ``sdl.analysis.quick``; n phases with a pattern, t lengths of scan."""
+
+    solid: IntArray  # (n,) solid of each phase
+    variance: (
+        FloatArray  # (t, n + 2, n) by the weight of each phase, of none, by own weight squared
+    )
+    factor: FloatArray  # (t, n, n) transposed Cholesky factors of the correlations
+    correlation: FloatArray  # (t, n, n)
+    powder: FloatArray  # (2, n) volume per mass, absorption times the slope of ln tau
+    phase_sd: float
+    grain_ln_sd: float
+
+
 class View(NamedTuple):
-    """Constant parts of the observation and the scan's noise."""
+    """Constant parts of the observation."""
 
     constant: SingleArray  # features of the target and the shelf
     solid: FloatArray  # (S, 4) is target, is precursor, formation energy eV/atom, melting 1000 degC
     gas: FloatArray  # (G, 3) log10 pCO2 / 6, log10 pO2 / 6, humid
-    noise: FloatArray  # (2, S, 3) variance of an estimate: a + b w + c w (1 - w), 2 and 8 min
 
 
 class Desk(NamedTuple):
@@ -131,6 +144,7 @@ class Rules(NamedTuple):
     nominal: Draw
     given: Laboratories
     desk: Desk
+    scanner: Scanner
     chance: Chance
     tolerance: float
 
@@ -180,4 +194,5 @@ class Scratch(NamedTuple):
 
     work: FloatArray  # as from ``simulators.kernel.scratch``
     truth: FloatArray  # (S,) weight fractions
+    seen: FloatArray  # (detector.LINES, n) of a scan
     plan: FloatArray  # (2, 4) segments of heating: gas, K at the start, K at the end, s
