@@ -114,12 +114,15 @@ def peer_rows(
     return (*rows, *details), figures
 
 
-def peer_gates(figures: PeerFigures | None, batched: float) -> tuple[Gate, ...]:
+def peer_gates(
+    figures: PeerFigures | None, batched: float, prefix: str = "env."
+) -> tuple[Gate, ...]:
     """``env.vs_chemgymrl_one`` and ``env.vs_chemgymrl_two``; both fail without the peer.
 
     Args:
         figures: From ``peer_rows``.
         batched: Decisions per second of our batched environment, in the same run.
+        prefix: Of the names of the gates.
     """
     wanted = (
         ("one", LEAST_RATIO_ONE, figures and figures.one),
@@ -130,7 +133,8 @@ def peer_gates(figures: PeerFigures | None, batched: float) -> tuple[Gate, ...]:
         ratio = batched / peer if peer else 0.0
         target = f">= {least:g}" + ("" if peer else " (peer not measured)")
         passed = ratio >= least
-        gates.append(Gate(id=f"env.vs_chemgymrl_{name}", target=target, value=ratio, passed=passed))
+        gate = f"{prefix}vs_chemgymrl_{name}"
+        gates.append(Gate(id=gate, target=target, value=ratio, passed=passed))
     return tuple(gates)
 
 

@@ -12,23 +12,33 @@ pytestmark = pytest.mark.timeout(600)  # the first run compiles
 
 def test_report_has_the_fixed_rows_and_gates(monkeypatch):
     monkeypatch.setattr(env, "ROWS", 16)
+    monkeypatch.setattr(env, "RECIPES", 4)
     monkeypatch.delenv("SDL_CHEMGYMRL_PYTHON", raising=False)
     report = run_bench("env", quick=True)
-    assert {row.name for row in report.rows} == {
+    timed = (
         "single.steps", "batched.steps", "single.anneal_share", "batched.anneal_share",
-        "batched.anneals", "batched.substeps", "compile_s",
-        "single.cpu",
-        "batched.cpu",
-        "machine.load", "chemgymrl.skipped",
+        "batched.anneals", "batched.substeps", "single.cpu", "batched.cpu", "refinement",
+        "compile_s",
+    )  # fmt: skip
+    assert {row.name for row in report.rows} == {
+        *timed, *(f"ybco.{name}" for name in timed), "machine.load", "chemgymrl.skipped",
     }  # fmt: skip
+    names = ("batched", "single", "anneal_share", "vs_chemgymrl_one", "vs_chemgymrl_two")
     assert [gate.id for gate in report.gates] == [
-        "env.batched", "env.single", "env.anneal_share",
-        "env.vs_chemgymrl_one", "env.vs_chemgymrl_two",
+        *(f"env.{name}" for name in names), *(f"env.ybco.{name}" for name in names),
     ]  # fmt: skip
-    assert report.row("batched.anneal_share").value > 0.3
-    assert report.row("single.steps").value > 0
-    assert report.gates[2].passed
-    assert not any(gate.passed for gate in report.gates[3:])  # no peer: never passed in silence
+    gates = {gate.id: gate for gate in report.gates}
+    for prefix in ("", "ybco."):
+        assert report.row(f"{prefix}batched.anneal_share").value > 0.3
+        assert report.row(f"{prefix}single.steps").value > 0
+        assert report.row(f"{prefix}refinement").value < 0.1
+        # No peer: never passed in silence.
+        assert not gates[f"env.{prefix}vs_chemgymrl_one"].passed
+        assert not gates[f"env.{prefix}vs_chemgymrl_two"].passed
+    assert gates["env.anneal_share"].passed
+    assert (gates["env.ybco.batched"].target, gates["env.ybco.single"].target) == (
+        ">= 150000", ">= 2000",
+    )  # fmt: skip
 
 
 def test_actions_keep_to_the_mask_and_do_not_stop_before_the_sixth_decision():
