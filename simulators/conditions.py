@@ -34,7 +34,6 @@ class Awake(NamedTuple):
     run: IntArray  # (R,) the reactions that have reactants in a step
     live: IntArray  # (S,) the solids that these reactions touch
     table: IntArray  # (S,) table of the law of each core, -1 where it is none
-    strength: FloatArray  # (S,) ln k of the taker whose law holds
     size: IntArray  # (4,) see below
 
 
@@ -109,10 +108,7 @@ def wake(
         awake.rate[0, count], awake.rate[1, count] = log, rise
         awake.rate[2, count] = net.ln_q[gas, j]
         awake.rate[3, count] = net.barrier[j] * draw.nucleation
-        core, strength = net.place[j, 0], log - rise / hot
-        if awake.table[core] < 0 or strength > awake.strength[core]:
-            awake.table[core] = net.table_of[row]
-            awake.strength[core] = strength
+        awake.table[net.place[j, 0]] = net.table_of[gas, net.place[j, 0]]
         touched |= net.make[j]
         count += 1
     awake.size[COUNT] = count
@@ -185,8 +181,8 @@ def constants_at(
         awake: The reactions.
         a: Which.
         temperature_k: Temperature, K.
-        out: (2, R) result in column ``a``: k in 1/s; 1 - exp(dG/RT), going on below zero as
-            -dG/RT.
+        out: (3, R) result in column ``a``: k in 1/s; 1 - exp(dG/RT), going on below zero as
+            -dG/RT; dG/RT.
     """
     position = (temperature_k - net.energy_start_k) / net.energy_step_k
     index = min(max(int(position), 0), net.energy.shape[1] - 2)
@@ -202,9 +198,17 @@ def constants_at(
         log -= min(awake.rate[3, a] * beta * beta * inverse / (power * power), STEEPEST)
     constant = math.exp(log)
     out[0, a] = constant / (1.0 + constant * net.slowest_s)
-    out[1, a] = -power
+    out[1, a], out[2, a] = -power, power
     if power < 0.0:
         out[1, a] = 1.0 - math.exp(power) if power > -30.0 else 1.0
+
+
+@inlined
+def exponential_mean(first: float, last: float, rise: float) -> float:
+    """Mean of an exponential between two values whose logarithms differ by ``rise``."""
+    if abs(rise) > 1e-4:
+        return (last - first) / rise
+    return 0.5 * (first + last)
 
 
 @borrowing
@@ -213,41 +217,44 @@ def mean_constant(
 ) -> float:
     """Mean of constant times drive of a reaction over one step.
 
-    The constant is integrated as an exponential of temperature with the curvature of Arrhenius'
-    law as a first correction; the drive is linear, and counts only where it is above zero.
+    The constant and its product with exp(dG/RT) are integrated as exponentials of temperature,
+    the constant with the curvature of Arrhenius' law as a correction, and only where dG < 0.
 
     Args:
         rise_k: Activation energy over R, K; 0 where the constant does not follow Arrhenius' law.
         start_k: Temperature at the start, K.
         end_k: Temperature at the end, K.
         a: The reaction.
-        early: (2, R) as from ``constants_at`` at the start.
-        late: (2, R) at the end.
+        early: (3, R) as from ``constants_at`` at the start.
+        late: (3, R) at the end.
     """
-    first, last, low, high = early[0, a], late[0, a], early[1, a], late[1, a]
-    if low <= 0.0 and high <= 0.0:
+    first, last = early[0, a], late[0, a]
+    x0, x1 = early[2, a], late[2, a]
+    if x0 >= 0.0 and x1 >= 0.0:
         return 0.0
     rise = rise_k * (end_k - start_k) / (start_k * end_k)  # ln(k1 / k0)
     if rise_k == 0.0:
         rise = math.log(last / first)
-    part = 1.0  # share of the step that counts
-    if low < 0.0:
-        part = high / (high - low)
+    back0, back1 = first * (1.0 - early[1, a]), last * (1.0 - late[1, a])  # k exp(dG/RT)
+    part, fall = 1.0, x1 - x0  # share of the step that counts
+    if x0 > 0.0:
+        part = x1 / fall
         rise *= part
-        first, low = last * math.exp(-rise), 0.0
-    elif high < 0.0:
-        part = low / (low - high)
+        first, fall = last * math.exp(-rise), x1
+        back0 = first
+    elif x1 > 0.0:
+        part = x0 / -fall
         rise *= part
-        last, high = first * math.exp(rise), 0.0
-    if abs(rise) < 1e-2:
-        return part * 0.5 * (first * low + last * high)
-    middle = 0.5 * (start_k + end_k)
-    bend = -((end_k - start_k) ** 2) / (middle * middle * middle)
-    mean = (last - first) / rise
-    lag = (last - mean) / rise  # mean of the constant weighted by time
-    weight = (2.0 - (first + last) / mean) / (rise * rise)
-    curved = 1.0 + rise_k * bend * part * part * weight
-    return part * (low * (mean - lag) + high * lag) * curved
+        last, fall = first * math.exp(rise), -x0
+        back1 = last
+    curved = 1.0
+    if rise_k > 0.0 and abs(rise) > 1e-2:
+        middle = 0.5 * (start_k + end_k)
+        bend = -((end_k - start_k) ** 2) / (middle * middle * middle)
+        weight = (2.0 - (first + last) * rise / (last - first)) / (rise * rise)
+        curved += rise_k * bend * part * part * weight
+    mean = exponential_mean(first, last, rise) - exponential_mean(back0, back1, rise + fall)
+    return part * max(0.0, mean) * curved
 
 
 @borrowing

@@ -53,10 +53,10 @@ __all__ = [
     "solid_masses", "wash",
 ]  # fmt: skip
 
-TOLERANCE = 2.0e-4
+TOLERANCE = 1.0e-4
 """Error of one step as a share of the sample's cations; the setting of gate V1."""
-MAX_STEP_K = 60.0
-"""Longest step of a ramp, K: no reaction window is jumped over."""
+MAX_STEP_K = 30.0
+"""Longest step of a ramp at that setting, K: no reaction window is jumped over."""
 EXHAUSTED = 1.0e-7
 """Share of the sample's cations; when the reactants left are less, nothing more happens."""
 LATE = 0.1
@@ -179,7 +179,9 @@ def _integrate(
     apart, vapour = material[solids : solids + used], material[4 * solids :]
     awake = work.awake
     slope = (end_k - start_k) / duration_s
-    longest = MAX_STEP_K / abs(slope) if slope != 0.0 else 1e30
+    longest = 1e30
+    if slope != 0.0:
+        longest = MAX_STEP_K * math.sqrt(tolerance / TOLERANCE) / abs(slope)
     step, smallest = min(longest, (end - time) / 4.0), end * 1e-5
     mean_um = _mean_um(net, material, total)
     for row in range(work.solid.shape[0]):
@@ -227,7 +229,7 @@ def _integrate(
                     vapour[v] += work.extent[a] * net.vapour_number[awake.place[5, a], v]
             if slope != 0.0:
                 awake.known_k[a] = there
-                for k in range(2):
+                for k in range(3):
                     work.early[k, a] = work.late[k, a]
         if melts:
             _wet(net, moles, apart, charge, total, step, work.liquid)
@@ -318,11 +320,11 @@ def scratch(net: Net) -> Scratch:
     awake = Awake(
         np.zeros((6, reactions), np.int64), np.zeros((5, reactions)), np.zeros((4, reactions)),
         np.zeros(reactions), np.zeros(reactions, np.int64), np.zeros(used, np.int64),
-        np.zeros(used, np.int64), np.zeros(used), np.zeros(4, np.int64),
+        np.zeros(used, np.int64), np.zeros(4, np.int64),
     )  # fmt: skip
     rows = np.zeros((4, reactions))
     return Scratch(
-        awake, np.zeros((2, reactions)), np.zeros((2, reactions)), rows[0], rows[1], rows[2],
+        awake, np.zeros((3, reactions)), np.zeros((3, reactions)), rows[0], rows[1], rows[2],
         rows[3], np.zeros(used), np.zeros(used), np.zeros(used),
         np.zeros((16, used)), np.zeros(used), np.zeros(net.melt.shape[0] + 1),
     )  # fmt: skip

@@ -33,7 +33,8 @@ TABLE_NODES = 256
 """Nodes of the tables of the laws."""
 MOST_SOLIDS = 62
 """Sets of solids are bits of one integer."""
-BOLTZMANN_J_PER_K = 1.380649e-23
+BOLTZMANN_J_PER_K, R = 1.380649e-23, 8.31446261815324e-3
+COMPARED_K = 1100.0
 
 GASES = tuple(Gas)
 GAS_NUMBER = {gas: index for index, gas in enumerate(GASES)}
@@ -58,7 +59,7 @@ class Net(NamedTuple):
     ln_q: FloatArray  # (G, R) ln of the reaction quotient in the furnace gas
     brake: FloatArray  # (G, R) factor by which CO2 slows the reaction
     inverse_reference_k: FloatArray  # (W,) 1/K
-    table_of: IntArray  # (W,) table of the law
+    table_of: IntArray  # (G, S) table of the law of each core in a gas, -1 where it is none
     size_power: FloatArray  # (W,)
     reference_um: FloatArray  # (R,)
     partner_resistance: FloatArray  # (R,)
@@ -197,7 +198,7 @@ def _net(network: Network) -> Net:
         inverse_reference_k=np.array(
             [1.0 / (r.kinetics[v].reference_c + ZERO_CELSIUS_K) for r, v in network.rows]
         ),
-        table_of=laws.table_of,
+        table_of=_core_tables(network, laws.table_of),
         size_power=np.array([SIZE_POWER[int(laws.law[t])] for t in laws.table_of]),
         reference_um=np.array([r.reference_um for r in reactions]),
         partner_resistance=np.array([r.partner_resistance for r in reactions]),
@@ -315,6 +316,29 @@ def _laws(network: Network) -> _Laws:
     )
 
 
+def _core_tables(network: Network, of_row: IntArray) -> IntArray:
+    """The law of each core in each gas: that of the reaction fastest at ``COMPARED_K``.
+
+    All that eat a grain share its layer, so one law has to hold for all. It must not depend on
+    which of them can run at the moment, or matter would change its past.
+    """
+    solids = {name: i for i, name in enumerate(network.solid_names)}
+    rows = {name: i for i, name in enumerate(network.row_names)}
+    table = np.full((len(GASES), len(solids)), -1, dtype=np.int64)
+    for g, gas in enumerate(GASES):
+        best: dict[str, tuple[float, str]] = {}
+        for reaction in network.system.reactions:
+            variant = network.variant(reaction, gas)
+            kinetics, name = reaction.kinetics[variant], f"{reaction.name}/{variant}"
+            warmth = 1.0 / (kinetics.reference_c + ZERO_CELSIUS_K) - 1.0 / COMPARED_K
+            ln_k = math.log(kinetics.k_per_s) + kinetics.activation_kj_per_mol / R * warmth
+            if reaction.core not in best or (ln_k, name) > best[reaction.core]:
+                best[reaction.core] = (ln_k, name)
+        for core, (_, name) in best.items():
+            table[g, solids[core]] = of_row[rows[name]]
+    return table
+
+
 def _law(system: ChemicalSystem, reaction: Reaction, kinetics: Kinetics) -> tuple[int, float]:
     core = next((c for c in system.cores if c.phase == reaction.core), None)
     law = kinetics.law or (core.law if core else Law.GINSTLING_BROUNSHTEIN)
@@ -372,7 +396,7 @@ def _coarsening(network: Network) -> FloatArray:
     for i, name in enumerate(network.solid_names):
         growth = network.system.phase(name).coarsening
         if growth is not None:
-            barrier_k = growth.activation_kj_per_mol / 8.31446261815324e-3
+            barrier_k = growth.activation_kj_per_mol / R
             table[i] = (
                 growth.exponent,
                 math.log(growth.rate_um_n_per_h / 3600.0),

@@ -24,7 +24,7 @@ from simulators.conditions import (
 from simulators.laws import law_integral, unreacted
 from simulators.network import FloatArray, Net
 
-SWEEPS, CUTS = 20, 6
+SWEEPS, CUTS = 20, 200
 YOUNG = 0.0774
 """1 / sqrt(3) - 1 / 2; also how wrong a long step may be that starts without a core."""
 ORDER = 0.1
@@ -43,8 +43,8 @@ class Scratch(NamedTuple):
     """Scratch memory: over reactions (R), then over solids that react (S)."""
 
     awake: Awake
-    early: FloatArray  # (2, R) constants and drives at the start of a step
-    late: FloatArray  # (2, R) at its end
+    early: FloatArray  # (3, R) constants and drives at the start of a step
+    late: FloatArray  # (3, R) at its end
     constant: FloatArray  # mean over the step of constant times drive
     first: FloatArray  # factor by the state at the start, times the constant
     speed: FloatArray  # its mean over the step
