@@ -8,7 +8,9 @@ take slices, do not notice.
 
 State of this module: numba's simulator of CUDA runs it in the tests (plain Python), and it compiled
 once to machine code of compute capability 9.0 (numba-cuda 0.30, CUDA 12.9: 255 registers, 320 bytes
-of stack). It has never run on a GPU: speed, and agreement there, are not known.
+of stack). It has never run on a GPU: speed, and agreement there, are not known. A device has its
+own exponential and fuses multiply-adds, so last bits differ; the solver's choice of steps carries
+them far in some anneals (on a CPU: rows ``cpu_last_bit`` of ``sdl.bench.gpu``).
 """
 
 from __future__ import annotations
@@ -37,15 +39,15 @@ cuda: Any = numba.cuda  # numba-cuda takes the place of this module and has no t
 CONFIG: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
 THREADS_PER_BLOCK = 128
 MOST_THREADS = 1 << 17
-"""Threads of a launch; more samples take turns. Each needs 25 R + 23 S words of scratch memory: in
+"""Threads of a launch; more samples take turns. Each needs 27 R + 22 S words of scratch memory: in
 all 5 GB for the R = 172 reactions of S = 15 solids in Y-Ba-Cu-C-O."""
 
 
 class Memory(NamedTuple):
     """Scratch of T threads, Fortran order: R reactions, S solids that react, M melts."""
 
-    reaction: FloatArray  # (T, 18, R)
-    solid: FloatArray  # (T, 21, S)
+    reaction: FloatArray  # (T, 20, R)
+    solid: FloatArray  # (T, 20, S)
     liquid: FloatArray  # (T, M + 1)
     reaction_number: IntArray  # (T, 7, R)
     solid_number: IntArray  # (T, 2, S)
@@ -63,12 +65,12 @@ def work_of(memory: Memory, t: int) -> Scratch:
     reaction, solid, number = memory.reaction, memory.solid, memory.reaction_number
     awake = Awake(
         number[t, 0:6], reaction[t, 0:5], reaction[t, 5:9], reaction[t, 9], number[t, 6],
-        memory.solid_number[t, 0], memory.solid_number[t, 1], solid[t, 0], memory.size[t],
+        memory.solid_number[t, 0], memory.solid_number[t, 1], memory.size[t],
     )  # fmt: skip
     return Scratch(
-        awake, reaction[t, 10:12], reaction[t, 12:14], reaction[t, 14], reaction[t, 15],
-        reaction[t, 16], reaction[t, 17], solid[t, 1], solid[t, 2], solid[t, 3],
-        solid[t, 5:21], solid[t, 4], memory.liquid[t],
+        awake, reaction[t, 10:13], reaction[t, 13:16], reaction[t, 16], reaction[t, 17],
+        reaction[t, 18], reaction[t, 19], solid[t, 0], solid[t, 1], solid[t, 2],
+        solid[t, 4:20], solid[t, 3], memory.liquid[t],
     )  # fmt: skip
 
 
@@ -114,9 +116,23 @@ def require_device() -> None:
     if not cuda.is_available():
         raise ConfigError(
             "there is no NVIDIA GPU that this process can use",
-            got=cuda.cuda_error() or "no device",
+            got=" ".join(str(cuda.cuda_error() or "no device").split()),
             do="install the driver (nvidia-smi shows the GPU), or use BatchReactor",
         )
+
+
+def memory_for(net: Net, threads: int) -> Memory:
+    """Unset scratch memory of the device."""
+
+    def unset(dtype: Any, *shape: int) -> Any:
+        return cuda.device_array((threads, *shape), dtype, order="F")
+
+    reactions, solids = net.need.size, net.used
+    return Memory(
+        unset(np.float64, 20, reactions), unset(np.float64, 20, solids),
+        unset(np.float64, net.melt.shape[0] + 1),
+        unset(np.int64, 7, reactions), unset(np.int64, 2, solids), unset(np.int64, 4),
+    )  # fmt: skip
 
 
 def simulated() -> bool:
@@ -263,22 +279,9 @@ class DeviceReactor(BatchReactor):
         blocks = -(-min(rows, self.most_threads) // THREADS_PER_BLOCK)
         threads = blocks * THREADS_PER_BLOCK
         if self._memory is None or self._memory.size.shape[0] < threads:
-            net = self.network.net
-            reactions, solids, melts = net.need.size, net.used, net.melt.shape[0]
             self._memory = None  # freed before more is asked for
-            self._memory = Memory(
-                _unset((threads, 18, reactions), np.float64),
-                _unset((threads, 21, solids), np.float64),
-                _unset((threads, melts + 1), np.float64),
-                _unset((threads, 7, reactions), np.int64),
-                _unset((threads, 2, solids), np.int64),
-                _unset((threads, 4), np.int64),
-            )
+            self._memory = memory_for(self.network.net, threads)
         return self._memory
-
-
-def _unset(shape: tuple[int, ...], dtype: Any) -> Any:
-    return cuda.device_array(shape, dtype, order="F")
 
 
 def _constant(field: Any) -> Any:

@@ -5,7 +5,9 @@ anneal, a regrind. Every sample makes an episode of five, two of them anneals, i
 its own draw; programs are uniform over the space of the task. Mask, reward, prices, observation and
 reset are not in it. Acts and samples lie on the device before the clock starts.
 
-The bench has never run on a GPU. Without one it says why and passes nothing.
+The bench has never run on a GPU. Without one it says why and passes nothing. Agreement to 1e-9 is
+not to be expected as the solver stands: on a CPU alone, temperatures moved by their last bit change
+45 % of 2048 such episodes by more, 28 % of their phase fractions (rows ``cpu_last_bit``).
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from sdl.core.seeds import generator
 from sdl.tasks.task import Task, load_task
 
 if TYPE_CHECKING:
+    from simulators.batch import BatchReactor
     from simulators.device import DeviceReactor, Samples
 
 TASK = "ybco"
@@ -204,7 +207,8 @@ def _measured(rows: int, repeats: int) -> tuple[Row, ...]:
         Row(name="gpu.first", value=compile_s, unit="s, with compilation"),
         Row(name="cpu.decisions", value=few * DECISIONS / host_s,
             unit=f"decisions/s, {host.threads} threads"),
-        *_agreement(vectors[:few], expected),
+        *_agreement("gpu", vectors[:few], expected),
+        *_agreement("cpu_last_bit", _nudged(host, drawn, laboratory[:few]), expected),
         *roofline(steps / (rows * ANNEALS), decisions / float(np.median(single)), *peaks()),
     )  # fmt: skip
 
@@ -232,14 +236,32 @@ def _launches(device: DeviceReactor, drawn: Episodes) -> _Launches:
     return _Launches(whole, each)
 
 
-def _agreement(found: FloatArray, expected: FloatArray) -> tuple[Row, ...]:
+def _nudged(host: BatchReactor, drawn: Episodes, laboratory: IntArray) -> FloatArray:
+    """The CPU's samples with every furnace temperature moved by its last bit.
+
+    What the solver makes of a last bit is no fault of a device: without this row a figure of
+    agreement says nothing.
+    """
+    from simulators.batch import ANNEAL
+
+    acts, first = drawn.acts.copy(), drawn.starts[: len(laboratory)]
+    fired = acts[:, 0] == ANNEAL
+    acts[fired, 2] = np.nextafter(acts[fired, 2], np.inf)
+    vectors = host.empty(len(laboratory))
+    host.run(vectors, laboratory, acts, first, first + drawn.ends[-1])
+    return vectors
+
+
+def _agreement(name: str, found: FloatArray, expected: FloatArray) -> tuple[Row, ...]:
     """Largest difference of each row, against 1 + what was expected (mmol, um, mg)."""
     worst = (np.abs(found - expected) / (1.0 + np.abs(expected))).max(axis=1)
     count = len(worst)
     within = float((worst <= AGREEMENT).mean())
     return (
-        Row(name="gpu.agreement", value=float(worst.max()), unit="relative, worst row", n=count),
-        Row(name="gpu.agreement_share", value=within, unit="rows within 1e-9", n=count),
+        Row(
+            name=f"{name}.agreement", value=float(worst.max()), unit="relative, worst row", n=count
+        ),
+        Row(name=f"{name}.agreement_share", value=within, unit="rows within 1e-9", n=count),
     )
 
 

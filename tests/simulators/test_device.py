@@ -27,7 +27,8 @@ SIMULATED = """
 import sys
 import numpy as np
 from test_device import LABORATORIES, LOTS, SYSTEM
-from simulators.device import DeviceReactor
+from simulators.device import DeviceReactor, memory_for, work_of
+from simulators.kernel import scratch
 
 given = np.load(sys.argv[1])
 reactor = DeviceReactor(SYSTEM, LABORATORIES, LOTS)
@@ -37,6 +38,9 @@ reactor.run(vectors, given["laboratory"], given["acts"], given["first"], middle)
 samples = reactor.load(vectors, given["laboratory"])
 reactor.advance(samples, given["acts"], middle, given["last"])
 steps = samples.unload(vectors)
+ours, theirs = work_of(memory_for(reactor.network.net, 2), 1), scratch(reactor.network.net)
+pairs = [*zip(ours[0], theirs[0], strict=True), *zip(ours[1:], theirs[1:], strict=True)]
+assert all(a.shape == b.shape and a.dtype == b.dtype for a, b in pairs)
 alone = reactor.empty(1)
 reactor.run(alone, given["laboratory"][2:], given["acts"], given["first"][2:], given["last"][2:])
 np.savez(sys.argv[2], vectors=vectors, steps=steps, alone=alone)
