@@ -7,7 +7,7 @@ reset are not in it. Acts and samples lie on the device before the clock starts.
 
 The bench has never run on a GPU. Without one it says why and passes nothing. Agreement to 1e-9 is
 not to be expected as the solver stands: on a CPU alone, temperatures moved by their last bit change
-45 % of 2048 such episodes by more, 28 % of their phase fractions (rows ``cpu_last_bit``).
+45 % of 2048 such episodes by more, and in 27 % a phase fraction too (rows ``cpu_last_bit``).
 """
 
 from __future__ import annotations
