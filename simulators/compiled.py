@@ -41,8 +41,12 @@ _FOLDER = str(cache_folder())
 
 
 def compiled(function: Callable[..., object]) -> Any:
-    """Compiles a scalar function: float64 without reordering, no lock held, cached on disk."""
-    return _compile(function)
+    """Compiles a scalar function: float64 without reordering, no lock held, cached on disk.
+
+    That references are counted is said aloud: else a first caller that borrows hands its own
+    choice down, and whoever calls next gives back what was never lent.
+    """
+    return _compile(function, _nrt=True)
 
 
 def borrowing(function: Callable[..., object]) -> Any:
