@@ -20,8 +20,11 @@ from numba.extending import overload
 
 SOURCES = tuple(
     f"{name}.py"
-    for name in ("batch", "compiled", "conditions", "kernel", "laws", "network", "powder", "steps")
-)
+    for name in (
+        "batch", "compiled", "conditions", "kernel", "laws", "melts", "network", "powder",
+        "step_error", "steps",
+    )
+)  # fmt: skip
 """Files of this folder with compiled functions or the types of their arguments."""
 
 

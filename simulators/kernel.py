@@ -31,20 +31,19 @@ from simulators.conditions import (
     wake,
 )
 from simulators.laws import law_resistance
+from simulators.melts import melt_share, state_factor
 from simulators.network import Draw, FloatArray, Net
 from simulators.powder import coarsen, dispense, mill, press, solid_masses, wash
+from simulators.step_error import step_error
 from simulators.steps import (
     FORMED,
     OPEN,
     PACE,
     Scratch,
     line_up,
-    melt_share,
     new_solids,
     pass_step,
     start_step,
-    state_factor,
-    step_error,
     supply,
 )
 

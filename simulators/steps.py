@@ -22,17 +22,14 @@ from simulators.conditions import (
     Awake,
 )
 from simulators.laws import law_integral, unreacted
+from simulators.melts import state_factor
 from simulators.network import FloatArray, Net
 
 SWEEPS, CUTS = 20, 200
 YOUNG = 0.0774
 """1 / sqrt(3) - 1 / 2; also how wrong a long step may be that starts without a core."""
-ORDER = 0.1
-"""Share of what competing reactions may have taken too much or too little that counts as error."""
 CLOSE = 0.05
 """Change of what a partner gives in a sweep, as a share of the tolerance, that ends the sweeps."""
-WET = 2.0e-2
-"""Share of the sample's cations of each phase of a melt at which half of it has formed."""
 SCRAPS = 1.0e-5
 """Share of the sample's cations up to which a solid is left alone in a step."""
 SPILT = 1.0e-13
@@ -91,53 +88,6 @@ def line_up(awake: Awake, moles: FloatArray, total: float, work: Scratch) -> Non
         awake.run[running] = a
         running += 1
     awake.size[RUNNING] = running
-
-
-@inlined
-def melt_share(net: Net, m: int, moles: FloatArray, total: float, liquid: float) -> float:
-    """How far a melt has formed: its share by temperature where its phases meet."""
-    share = liquid
-    for k in range(2):
-        p = net.melt[m, k]
-        if p >= 0:
-            share *= float(moles[p] / (moles[p] + WET * total))
-    return share
-
-
-@inlined
-def melted_factor(
-    net: Net, j: int, moles: FloatArray, total: float, liquid: FloatArray, speed: FloatArray
-) -> float:
-    """Factor on a reaction by the melts that touch its reactants."""
-    value = 1.0
-    for m in range(net.melt.shape[0]):
-        if (net.melted_by[j] >> m) & 1 == 1 and liquid[m] > 0.0:
-            share = melt_share(net, m, moles, total, liquid[m])
-            value = max(value, 1.0 + (speed[m] - 1.0) * share)
-    return value
-
-
-@inlined
-def state_factor(
-    net: Net, j: int, moles: FloatArray, total: float, liquid: FloatArray, speed: FloatArray
-) -> float:
-    """Factor on the rate of a reaction in a state: blocking layers and melts.
-
-    Args:
-        net: Static arrays.
-        j: The reaction.
-        moles: (S,) in contact, mmol.
-        total: Cations in contact at the start of the segment, mmol.
-        liquid: (M,) share of each melt by temperature.
-        speed: (M,) factor on the rates where it has formed.
-    """
-    value = 1.0
-    if net.melted_by[j] != 0:
-        value = melted_factor(net, j, moles, total, liquid, speed)
-    block = net.block[j]
-    if block >= 0:
-        value /= 1.0 + net.block_strength[j] * net.cations[block] * moles[block] / total
-    return value
 
 
 @inlined
@@ -334,7 +284,7 @@ def _settle(
 
 
 @inlined
-def _charges(charge: FloatArray, work: Scratch) -> None:
+def end_charges(charge: FloatArray, work: Scratch) -> None:
     """Grains at the end of a step: what forms is fresh, what is given goes as whole grains."""
     place, number, extent, solid = work.awake.place, work.awake.number, work.extent, work.solid
     for i in range(work.awake.size[LIVE]):
@@ -412,78 +362,3 @@ def pass_step(
             break
     target = work.moles if late else work.moles_early
     return _settle(moles, awake, work.extent, SPILT * total, work.spread, target)
-
-
-@inlined
-def _turn(net: Net, a: int, end: bool, work: Scratch) -> float:
-    """Rate of a reaction at the start or the end of a step over its mean."""
-    constants = work.late if end else work.early
-    rate = constants[0, a] * max(0.0, constants[1, a]) / max(work.constant[a], 1e-300)
-    other = work.awake.place[1, a]
-    if other >= 0:
-        rate *= work.solid[OPEN_LAST if end else OPEN_FIRST, other]
-        rate /= max(work.solid[OPEN, other], 1e-30)
-    return min(rate, 1e6)
-
-
-@borrowing
-def order_error(net: Net, warming: bool, work: Scratch) -> float:
-    """How far the shares of competing reactions may be off, mmol.
-
-    A step gives each taker of a solid the share of its mean rate. Where the shares of start and
-    end differ, some took theirs earlier and others later, and what came first is not in the mean.
-    """
-    awake, solid, extent = work.awake, work.solid, work.extent
-    for i in range(awake.size[LIVE]):
-        p = awake.live[i]
-        solid[TAKEN, p] = solid[TAKEN_FIRST, p] = solid[TAKEN_LAST, p] = 0.0
-    for r in range(awake.size[RUNNING]):
-        a = awake.run[r]
-        if extent[a] <= 0.0:
-            continue
-        work.first[a] = _turn(net, a, False, work)
-        work.speed[a] = _turn(net, a, warming, work) if warming else work.first[a]
-        if not warming and awake.place[1, a] >= 0:
-            other = awake.place[1, a]
-            work.speed[a] *= solid[OPEN_LAST, other] / max(solid[OPEN_FIRST, other], 1e-30)
-        for k in range(2):
-            p = awake.place[k, a]
-            if p >= 0:
-                amount = extent[a] * awake.number[k, a]
-                solid[TAKEN, p] += amount
-                solid[TAKEN_FIRST, p] += amount * work.first[a]
-                solid[TAKEN_LAST, p] += amount * work.speed[a]
-    worst = 0.0
-    for r in range(awake.size[RUNNING]):
-        a = awake.run[r]
-        if extent[a] <= 0.0:
-            continue
-        for k in range(2):
-            p = awake.place[k, a]
-            if p < 0 or solid[TAKEN_FIRST, p] <= 0.0 or solid[TAKEN_LAST, p] <= 0.0:
-                continue
-            first = work.first[a] * solid[TAKEN, p] / solid[TAKEN_FIRST, p]
-            last = work.speed[a] * solid[TAKEN, p] / solid[TAKEN_LAST, p]
-            moved = min(abs(last - first), 2.0) * extent[a] * awake.number[k, a]
-            worst = max(worst, float(moved))
-    return worst
-
-
-@borrowing
-def step_error(
-    net: Net, warming: bool, moles: FloatArray, charge: FloatArray, total: float, cut: float,
-    tolerance: float, work: Scratch,
-) -> float:  # fmt: skip
-    """Ends a step: grains into ``work.charge``; returns its error in tolerances."""
-    awake, error = work.awake, ORDER * order_error(net, warming, work)
-    for i in range(awake.size[LIVE]):
-        p = awake.live[i]
-        error = max(error, float(abs(work.moles[p] - work.moles_early[p])))
-        formed, share = work.solid[FORMED, p], work.solid[SHARE, p]
-        if formed > 0.0 and share > 0.0:
-            young = formed / (formed + moles[p])
-            young *= 0.15 * share * (1.0 - work.solid[FRESH, p])
-            error = max(error, float(formed * young))
-        work.moles[p] = max(0.0, work.moles[p])  # a last bit below zero is round-off
-    _charges(charge, work)
-    return max(error, 4.0 * (cut - SPILT * total)) / tolerance
