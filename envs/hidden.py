@@ -56,12 +56,12 @@ def take_laboratory(
     rows, melts = base.ln_k.size, base.melt_speed.size
     for p in range(solids):
         work[p] = chance.energy_sd[p] * normal(key, p)
-    for j in range(net.need.size):
+    for j in range(labs.shift.shape[1]):
         shift = 0.0
-        for k in range(5):
+        for k in range(6):
             p = net.place[j, k]
             if p >= 0:
-                shift += net.number[j, k] * (work[p] if k >= 2 else -work[p])
+                shift += net.number[j, k] * (work[p] if k >= 3 else -work[p])
         labs.shift[i, j] = shift
     for row in range(rows):
         rate = chance.ln_k_sd[row] * normal(key, solids + row)

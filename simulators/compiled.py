@@ -21,7 +21,7 @@ from numba.extending import overload
 SOURCES = tuple(
     f"{name}.py"
     for name in (
-        "batch", "compiled", "conditions", "kernel", "laws", "melts", "network", "powder",
+        "batch", "compiled", "conditions", "kernel", "laws", "melts", "net", "powder",
         "step_error", "steps",
     )
 )  # fmt: skip

@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from simulators.compiled import borrowing, inlined
-from simulators.network import Draw, FloatArray, IntArray, Net
+from simulators.net import LISTED, LONE, WETTING, Draw, FloatArray, IndexArray, IntArray, Net
 
 GAS_CONSTANT = 8.31446261815324e-3
 QUIET = 3.0e-7
@@ -18,49 +18,93 @@ STEEPEST = 9.2
 """Nucleation slows a reaction by at most the exponential of this, 1e-4."""
 MELT_LIFT = 6.9
 """A melt may wake a reaction, but not below a thousandth of the threshold."""
-FEW = 3.0e-5
+FEW = 1.0e-6
 """Share of the sample's cations of a new solid from which on its own reactions are looked for."""
+SOAKED_S = 600.0
+"""Time in which a melt that is all there wets the matter without contact, s (unsourced)."""
+NO_MELT = 12.0
+"""Widths below its melting point at which there is nothing of a melt."""
 LOWEST_LOG_SIZE = -8.0
 """No grains are so small or so large that they change a rate by more than this exponent."""
 
 
 class Awake(NamedTuple):
-    """The reactions that can run in a segment, side by side: the first columns."""
+    """The reactions that can run in a segment and the solids they touch, side by side.
 
-    place: IntArray  # (6, R) core, partner, three products, number of the reaction
-    number: FloatArray  # (5, R) moles of those five per unit of reaction
+    Solids have numbers of this segment, from 1 in the order in which they were met; 0 is a
+    stand-in where a reaction has no second partner or product.
+    """
+
+    which: IntArray  # (R,) number of the reaction in ``Net``
+    place: IndexArray  # (6, R) core, two partners, three products
+    per: FloatArray  # (6, R) moles of those per mole of core
     rate: FloatArray  # (4, R) ln of k at infinite T, activation / R in K, ln Q, barrier
     known_k: FloatArray  # (R,) temperature for which the constants at a step's start are known
-    run: IntArray  # (R,) the reactions that have reactants in a step
-    live: IntArray  # (S,) the solids that these reactions touch
-    table: IntArray  # (S,) table of the law of each core, -1 where it is none
+    moody: IntArray  # (R,) 1 where the state of the sample has a factor on the rate
+    lined: IndexArray  # (R,) the reactions that have reactants in a step
+    run: IndexArray  # (R,) those of them that matter
+    solid: IntArray  # (2 used + 1,) place of each solid in ``Net``
+    table: IntArray  # (2 used + 1,) table of the law of each core, -1 where it is none
+    number: IndexArray  # (2 used,) number of each place, or 0
+    there: IntArray  # (2 used,) see below
     size: IntArray  # (4,) see below
 
 
-COUNT, LIVE, KNOWN, RUNNING = range(4)
-"""``Awake.size``: reactions that are awake; solids they touch; bits of the solids whose reactions
-have been looked for; reactions that run in a step."""
+COUNT, LIVE, LINED, RUNNING = range(4)
+"""``Awake.size``: reactions that are awake; solids they touch and 1; those that have
+their reactants in a step; those that matter in it."""
+ABSENT, KNOWN, NEW = range(3)
+"""``Awake.there``: no more than a trace; reactions were looked for; they have to be."""
 
 
 @borrowing
-def solids_there(net: Net, material: FloatArray, total: float) -> int:
-    """Bits of the solids in contact of which there is more than a trace, and with grains."""
-    solids, bits = net.molar_mass.size, 0
-    for p in range(net.used):
-        if material[p] > FEW * total and material[3 * solids + p] > 0.0:
-            bits |= 1 << p
-    return bits
+def fall_asleep(net: Net, material: FloatArray, total: float, awake: Awake) -> None:
+    """Forgets all reactions; new is what there is more of than a trace, with grains."""
+    solids = net.molar_mass.size
+    awake.size[COUNT], awake.size[LIVE] = 0, 1
+    awake.solid[0] = awake.table[0] = -1
+    for p in range(2 * net.used):
+        q = p if p < net.used else p - net.used
+        awake.number[p] = 0
+        awake.there[p] = ABSENT
+        amount = material[q] if p < net.used else material[solids + q]
+        if amount > FEW * total and material[3 * solids + q] > 0.0:
+            awake.there[p] = NEW
+
+
+@inlined
+def _can_start(net: Net, awake: Awake, j: int) -> bool:
+    """Whether all that a reaction consumes is there and some of it is new."""
+    new = False
+    for k in range(3):
+        p = net.place[j, k]
+        if p >= 0:
+            if awake.there[p] == ABSENT:
+                return False
+            new = new or awake.there[p] == NEW
+    return new
+
+
+@inlined
+def _numbered(net: Net, gas: int, p: int, awake: Awake) -> int:
+    """The number of a place in this segment; 0 for none."""
+    if p < 0:
+        return 0
+    number = awake.number[p]
+    if number == 0:
+        number = awake.size[LIVE]
+        awake.size[LIVE] += 1
+        awake.number[p] = number
+        awake.solid[number], awake.table[number] = p, net.table_of[gas, p]
+    return int(number)
 
 
 @borrowing
 def wake(
     net: Net, draw: Draw, gas: int, material: FloatArray, start_k: float, end_k: float,
-    duration_s: float, new: int, awake: Awake,
+    duration_s: float, awake: Awake,
 ) -> None:  # fmt: skip
     """Adds the reactions that solids make possible which were not there before.
-
-    A reaction can run if its reactants are there, if it is driven at one end of the segment at
-    least (its drive is monotone between them), and if it makes progress at the hotter end.
 
     Args:
         net: Static arrays.
@@ -70,81 +114,104 @@ def wake(
         start_k: Temperature at the start of the segment, K.
         end_k: Temperature at the end, K.
         duration_s: Length, s.
-        new: Bits of the solids.
-        awake: Changed in place.
+        awake: Changed in place; what was new is known afterwards.
     """
-    there = awake.size[KNOWN] | new
-    awake.size[KNOWN] = there
-    hot = max(start_k, end_k)
-    span = abs(end_k - start_k) / duration_s
-    log_time = math.log(duration_s / QUIET)
-    count, touched = awake.size[COUNT], there
-    for j in range(net.need.size):
-        if net.need[j] & ~there != 0 or net.need[j] & new == 0:
+    melts = max(start_k, end_k) >= melts_from_k(net)
+    for m in range(net.melt.shape[0]):
+        for k in range(2):
+            p = net.melt[m, k]
+            if melts and p >= 0 and awake.there[p] == NEW:
+                _numbered(net, gas, p, awake)
+    for j in range(net.kind.size):
+        if not _can_start(net, awake, j):
             continue
-        row = net.row[gas, j]
-        rise = draw.activation[row] / GAS_CONSTANT
-        log = draw.ln_k[row] + rise * net.inverse_reference_k[row]
-        lift = MELT_LIFT if net.melted_by[j] != 0 else 0.0
-        if log - rise / hot + log_time + lift < LOWEST_LOG_SIZE:
+        a = awake.size[COUNT]
+        if net.kind[j] == WETTING:
+            if not melts:
+                continue
+            awake.rate[0, a], awake.rate[1, a] = -math.log(SOAKED_S), 0.0
+            awake.rate[2, a], awake.rate[3, a] = -1e3, 0.0
+        elif not _matters(net, draw, gas, material, start_k, end_k, duration_s, j, awake):
             continue
-        if exponent(net, draw, gas, j, end_k) >= 0.0 and (
-            start_k == end_k or exponent(net, draw, gas, j, start_k) >= 0.0
-        ):
-            continue
-        scale = size_factor(net, material, j, row) * net.brake[gas, j]
-        if scale <= 0.0:
-            continue
-        log += math.log(scale)
-        # On a ramp the integral of k ends at the hot end: k R T^2 / (E slope), at most k t.
-        time = duration_s
-        if span * duration_s * rise > hot * hot:
-            time = hot * hot / (span * rise)
-        if log - rise / hot + math.log(time / QUIET) + lift < 0.0:
-            continue
-        for k in range(5):
-            awake.place[k, count], awake.number[k, count] = net.place[j, k], net.number[j, k]
-        awake.place[5, count], awake.known_k[count] = j, 0.0
-        awake.rate[0, count], awake.rate[1, count] = log, rise
-        awake.rate[2, count] = net.ln_q[gas, j]
-        awake.rate[3, count] = net.barrier[j] * draw.nucleation
-        awake.table[net.place[j, 0]] = net.table_of[gas, net.place[j, 0]]
-        touched |= net.make[j]
-        count += 1
-    awake.size[COUNT] = count
-    for i in range(awake.size[LIVE]):
-        touched |= 1 << awake.live[i]
-    live = 0
-    for p in range(net.used):
-        if (touched >> p) & 1 == 1:
-            awake.live[live] = p
-            live += 1
-    awake.size[LIVE] = live
+        block = net.block[net.listed[j]] if net.kind[j] == LISTED else -1
+        awake.which[a], awake.known_k[a] = j, 0.0
+        awake.moody[a] = int(net.kind[j] == WETTING or net.melted_by[j] != 0 or block >= 0)
+        if block >= 0 and awake.there[block] != ABSENT:
+            _numbered(net, gas, block, awake)
+        for k in range(6):
+            awake.place[k, a] = _numbered(net, gas, net.place[j, k], awake)
+            awake.per[k, a] = net.number[j, k] / net.number[j, 0]
+        awake.size[COUNT] += 1
+    for p in range(2 * net.used):
+        if awake.there[p] == NEW:
+            awake.there[p] = KNOWN
 
 
 @borrowing
-def fall_asleep(net: Net, awake: Awake) -> None:
-    """Forgets all reactions, before a new segment."""
-    awake.size[COUNT] = awake.size[LIVE] = awake.size[KNOWN] = 0
-    for p in range(net.used):
-        awake.table[p] = -1
+def _matters(
+    net: Net, draw: Draw, gas: int, material: FloatArray, start_k: float, end_k: float,
+    duration_s: float, j: int, awake: Awake,
+) -> bool:  # fmt: skip
+    """Whether a reaction makes progress in a segment; notes its constants if so.
+
+    It has to be driven at one end of the segment at least (its drive is monotone between them),
+    and to progress at the hotter end.
+    """
+    i, hot = net.listed[j], max(start_k, end_k)
+    row = net.row[gas, i]
+    rise = draw.activation[row] / GAS_CONSTANT
+    log = draw.ln_k[row] + rise * net.inverse_reference_k[row]
+    log_time = math.log(duration_s / QUIET)
+    lift = MELT_LIFT if net.melted_by[j] != 0 else 0.0
+    if log - rise / hot + log_time + lift < LOWEST_LOG_SIZE:
+        return False
+    if exponent(net, draw, gas, i, end_k) >= 0.0 and (
+        start_k == end_k or exponent(net, draw, gas, i, start_k) >= 0.0
+    ):
+        return False
+    scale = size_factor(net, material, i, j, row) * net.brake[gas, i]
+    if scale <= 0.0:
+        return False
+    log += math.log(scale)
+    if net.kind[j] == LONE:
+        log += net.lone_ln[gas, i]
+    # On a ramp the integral of k ends at the hot end: k R T^2 / (E slope), at most k t.
+    time, span = duration_s, abs(end_k - start_k)
+    if span * rise > hot * hot:
+        time = duration_s * hot * hot / (span * rise)
+    if log - rise / hot + math.log(time / QUIET) + lift < 0.0:
+        return False
+    a = awake.size[COUNT]
+    awake.rate[0, a], awake.rate[1, a] = log, rise
+    awake.rate[2, a] = net.ln_q[gas, i]
+    awake.rate[3, a] = net.barrier[i] * draw.nucleation
+    return True
+
+
+@borrowing
+def melts_from_k(net: Net) -> float:
+    """Temperature below which there is no melt, K."""
+    lowest = 1e9
+    for m in range(net.melt.shape[0]):
+        lowest = min(lowest, float(net.melt_k[m, 0] - NO_MELT * net.melt_k[m, 1]))
+    return lowest
 
 
 @inlined
-def size_factor(net: Net, material: FloatArray, j: int, row: int) -> float:
-    """Factor on the rate constant of a reaction by the sizes of its grains."""
-    solids = net.molar_mass.size
-    own = material[3 * solids + net.place[j, 0]]
+def size_factor(net: Net, material: FloatArray, i: int, j: int, row: int) -> float:
+    """Factor on the rate constant of a reaction ``j``, listed as ``i``, by its grains."""
+    solids, core = net.molar_mass.size, net.place[i, 0]
+    own = material[3 * solids + core]
     if own <= 0.0:
         return 0.0
-    scale = net.reference_um[j] / own
+    scale = net.reference_um[i] / own
     power = net.size_power[row]
     value = 1.0
     if power == 2.0:
         value = scale * scale
     elif power == 1.0:
         value = scale
-    hindrance = net.partner_resistance[j]
+    hindrance = net.partner_resistance[i]
     if net.place[j, 1] >= 0 and hindrance > 0.0:
         other = material[3 * solids + net.place[j, 1]]
         if other > 0.0:
@@ -188,9 +255,9 @@ def constants_at(
     index = min(max(int(position), 0), net.energy.shape[1] - 2)
     inverse = 1.0 / temperature_k
     beta = inverse / GAS_CONSTANT
-    j = awake.place[5, a]
-    low = net.energy[j, index]
-    energy = low + (position - index) * (net.energy[j, index + 1] - low) + draw.shift[j]
+    i = net.listed[awake.which[a]]
+    low = net.energy[i, index]
+    energy = low + (position - index) * (net.energy[i, index + 1] - low) + draw.shift[i]
     power = energy * beta + awake.rate[2, a]
     log = awake.rate[0, a] - awake.rate[1, a] * inverse
     if awake.rate[3, a] > 0.0:
@@ -262,9 +329,12 @@ def quiet_temperature(net: Net, awake: Awake, hot_k: float, slope_k_per_s: float
     """Temperature in K below which no reaction makes progress worth counting in a ramp."""
     lowest = 1e9
     for a in range(awake.size[COUNT]):
+        if awake.rate[1, a] <= 0.0:
+            lowest = min(lowest, melts_from_k(net))
+            continue
         # The integral of k below T is at most k(T) R T^2 / (E slope), here with the highest T.
         time = hot_k * hot_k / (awake.rate[1, a] * abs(slope_k_per_s))
-        lift = MELT_LIFT if net.melted_by[awake.place[5, a]] != 0 else 0.0
+        lift = MELT_LIFT if net.melted_by[awake.which[a]] != 0 else 0.0
         inverse = (awake.rate[0, a] + math.log(time / QUIET) + lift) / awake.rate[1, a]
         lowest = min(lowest, 1.0 / inverse if inverse > 0.0 else 1e9)
     return lowest

@@ -32,25 +32,27 @@ from simulators.batch import BatchReactor, Laboratories, draw_of, perform
 from simulators.compiled import compiled, cube_root
 from simulators.conditions import Awake
 from simulators.laboratory import Laboratory
-from simulators.network import FloatArray, IntArray, Net
-from simulators.steps import Scratch
+from simulators.net import FloatArray, IndexArray, IntArray, Net
+from simulators.steps import ROWS, Scratch
 
 cuda: Any = numba.cuda  # numba-cuda takes the place of this module and has no types
 CONFIG: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
 THREADS_PER_BLOCK = 128
 MOST_THREADS = 1 << 17
-"""Threads of a launch; more samples take turns. Each needs 27 R + 22 S words of scratch memory: in
-all 5 GB for the R = 172 reactions of S = 15 solids in Y-Ba-Cu-C-O."""
+"""Threads of a launch; more samples take turns. Each needs 35 R + 28 N words of scratch memory: in
+all 4 GB for the R = 82 reactions of N = 29 places in Y-Ba-Cu-C-O."""
 
 
 class Memory(NamedTuple):
-    """Scratch of T threads, Fortran order: R reactions, S solids that react, M melts."""
+    """Scratch of T threads, Fortran order: R reactions, N solids of a segment, M melts."""
 
-    reaction: FloatArray  # (T, 20, R)
-    solid: FloatArray  # (T, 20, S)
-    liquid: FloatArray  # (T, M + 1)
-    reaction_number: IntArray  # (T, 7, R)
-    solid_number: IntArray  # (T, 2, S)
+    reaction: FloatArray  # (T, 25, R)
+    reaction_number: IntArray  # (T, 2, R)
+    reaction_place: IndexArray  # (T, 8, R)
+    solid: FloatArray  # (T, 4 + ROWS, N)
+    solid_number: IntArray  # (T, 3, N)
+    solid_place: IndexArray  # (T, N)
+    liquid: FloatArray  # (T, 3, M + 1)
     size: IntArray  # (T, 4)
 
 
@@ -62,15 +64,17 @@ def _cube_root_device(value):
 @compiled
 def work_of(memory: Memory, t: int) -> Scratch:
     """Scratch of one thread, as views; what stands in it at the start does not matter."""
-    reaction, solid, number = memory.reaction, memory.solid, memory.reaction_number
+    reaction, solid, place = memory.reaction, memory.solid, memory.reaction_place
     awake = Awake(
-        number[t, 0:6], reaction[t, 0:5], reaction[t, 5:9], reaction[t, 9], number[t, 6],
-        memory.solid_number[t, 0], memory.solid_number[t, 1], memory.size[t],
+        memory.reaction_number[t, 0], place[t, 0:6], reaction[t, 0:6], reaction[t, 6:10],
+        reaction[t, 10], memory.reaction_number[t, 1], place[t, 6], place[t, 7],
+        memory.solid_number[t, 0], memory.solid_number[t, 1], memory.solid_place[t],
+        memory.solid_number[t, 2], memory.size[t],
     )  # fmt: skip
     return Scratch(
-        awake, reaction[t, 10:13], reaction[t, 13:16], reaction[t, 16], reaction[t, 17],
-        reaction[t, 18], reaction[t, 19], solid[t, 0], solid[t, 1], solid[t, 2],
-        solid[t, 4:20], solid[t, 3], memory.liquid[t],
+        awake, reaction[t, 11:14], reaction[t, 14:17], reaction[t, 17:20], reaction[t, 20],
+        reaction[t, 21], reaction[t, 22], reaction[t, 23], reaction[t, 24], solid[t, 0],
+        solid[t, 1], solid[t, 2], solid[t, 3], solid[t, 4:], memory.liquid[t],
     )  # fmt: skip
 
 
@@ -127,11 +131,12 @@ def memory_for(net: Net, threads: int) -> Memory:
     def unset(dtype: Any, *shape: int) -> Any:
         return cuda.device_array((threads, *shape), dtype, order="F")
 
-    reactions, solids = net.need.size, net.used
+    reactions, solids = net.kind.size, 2 * net.used + 1
     return Memory(
-        unset(np.float64, 20, reactions), unset(np.float64, 20, solids),
-        unset(np.float64, net.melt.shape[0] + 1),
-        unset(np.int64, 7, reactions), unset(np.int64, 2, solids), unset(np.int64, 4),
+        unset(np.float64, 25, reactions), unset(np.int64, 2, reactions),
+        unset(np.uint64, 8, reactions), unset(np.float64, 4 + ROWS, solids),
+        unset(np.int64, 3, solids), unset(np.uint64, solids),
+        unset(np.float64, 3, net.melt.shape[0] + 1), unset(np.int64, 4),
     )  # fmt: skip
 
 

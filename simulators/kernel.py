@@ -19,6 +19,7 @@ import numpy as np
 from simulators.compiled import borrowing, compiled, cube_root
 from simulators.conditions import (
     COUNT,
+    LINED,
     LIVE,
     RUNNING,
     TRACE,
@@ -27,24 +28,28 @@ from simulators.conditions import (
     fall_asleep,
     mean_constant,
     quiet_temperature,
-    solids_there,
     wake,
 )
 from simulators.laws import law_resistance
-from simulators.melts import melt_share, state_factor
-from simulators.network import Draw, FloatArray, Net
+from simulators.melts import liquid_shares, state_factor
+from simulators.net import Draw, FloatArray, Net
 from simulators.powder import coarsen, dispense, mill, press, solid_masses, wash
 from simulators.step_error import step_error
 from simulators.steps import (
     FORMED,
-    OPEN,
     PACE,
+    ROWS,
     Scratch,
+    enter,
+    leave,
     line_up,
     new_solids,
     pass_step,
+    pick,
+    reopen,
     start_step,
     supply,
+    take,
 )
 
 __all__ = [
@@ -54,52 +59,46 @@ __all__ = [
 
 TOLERANCE = 1.0e-4
 """Error of one step as a share of the sample's cations; the setting of gate V1."""
-MAX_STEP_K = 30.0
+MAX_STEP_K = 45.0
 """Longest step of a ramp at that setting, K: no reaction window is jumped over."""
+NEARLY = 4.0
+"""Free energy over RT within which of equilibrium the drive of a reaction changes with temperature."""
+FAST, NEAR = 1.0e-2, 2.0e-2
+"""Progress k t of a law in a step from which on the start of a reaction is looked for, and the share
+of a step that need not be split off."""
 EXHAUSTED = 1.0e-7
 """Share of the sample's cations; when the reactants left are less, nothing more happens."""
-LATE = 0.1
-"""Share of what a melt wets in a step that counts as error: it takes part from the next step."""
-SOAKED_S = 600.0
-"""Time in which a melt that is all there wets the matter without contact, s (unsourced)."""
-
-
-@borrowing
-def liquid_shares(net: Net, temperature_k: float, out: FloatArray) -> bool:
-    """Share of each melt by temperature; returns whether there is any."""
-    any_melt = False
-    for m in range(net.melt.shape[0]):
-        height = (temperature_k - net.melt_k[m, 0]) / net.melt_k[m, 1]
-        out[m] = 0.0
-        if height > -12.0:
-            out[m] = 1.0 / (1.0 + math.exp(-height))
-            any_melt = True
-    return any_melt
 
 
 @borrowing
 def rates(
-    net: Net, moles: FloatArray, charge: FloatArray, total: float,
-    liquid: FloatArray, melt_speed: FloatArray, work: Scratch, out: FloatArray,
+    net: Net, moles: FloatArray, charge: FloatArray, total: float, melt_speed: FloatArray,
+    work: Scratch, out: FloatArray,
 ) -> None:  # fmt: skip
-    """Rate of each reaction that is awake, mmol/s: the right-hand side that LSODA integrates.
+    """Rate of each reaction that is awake, mmol of its core per s, as LSODA integrates it.
 
-    ``work.constant`` holds the constants times the drives.
+    ``work.constant`` holds the constants times the drives, ``work.liquid`` the melts.
     """
     awake = work.awake
     for a in range(awake.size[COUNT]):
-        core, other = awake.place[0, a], awake.place[1, a]
+        core = awake.place[0, a]
         out[a] = 0.0
         left = moles[core]
         if work.constant[a] <= 0.0 or left <= TRACE * total:
             continue
         t = awake.table[core]
         u = min(1.0, cube_root(left / charge[core]))
-        value = work.constant[a] * charge[core] / awake.number[0, a]
-        value *= state_factor(net, awake.place[5, a], moles, total, liquid, melt_speed)
+        value = work.constant[a] * charge[core]
+        if awake.moody[a] == 1:
+            value *= state_factor(
+                net, awake, a, moles, total, work.liquid, melt_speed, work.early, work.middle,
+                work.late,
+            )  # fmt: skip
         value /= law_resistance(net.law[t], u, net.ratio[t], net.interface)
-        if other >= 0:
-            value *= moles[other] / (moles[other] + net.scarcity * total)
+        for k in range(1, 3):
+            n = awake.place[k, a]
+            if n != 0:
+                value *= moles[n] / (moles[n] + net.scarcity * total)
         out[a] = value
 
 
@@ -128,14 +127,13 @@ def heat(
         tolerance: Error of one step as a share of the sample's cations.
         work: Scratch memory, as from ``scratch``.
     """
-    total = 0.0  # of what stays in the solid: no measure may change because gas leaves
+    solids, total = net.molar_mass.size, 0.0  # no measure may change because gas leaves
     for p in range(net.used):
-        total += net.cations[p] * material[p]
+        total += net.cations[p] * (material[p] + material[solids + p])
     if total <= 0.0 or duration_s <= 0.0:
         return 0
-    fall_asleep(net, work.awake)
-    there = solids_there(net, material, total)
-    wake(net, draw, gas, material, start_k, end_k, duration_s, there, work.awake)
+    fall_asleep(net, material, total, work.awake)
+    wake(net, draw, gas, material, start_k, end_k, duration_s, work.awake)
     steps = 0
     if work.awake.size[COUNT] > 0:
         slope = (end_k - start_k) / duration_s
@@ -161,9 +159,10 @@ def heat(
 @borrowing
 def _mean_um(net: Net, material: FloatArray, total: float) -> float:
     """Grain diameter of the sample, by cations, um."""
-    mean = 0.0
+    solids, mean = net.molar_mass.size, 0.0
     for p in range(net.used):
-        mean += net.cations[p] * material[p] * material[3 * net.molar_mass.size + p]
+        there = material[p] + material[solids + p]
+        mean += net.cations[p] * there * material[3 * solids + p]
     return mean / total
 
 
@@ -173,157 +172,154 @@ def _integrate(
     duration_s: float, time: float, end: float, tolerance: float, total: float, work: Scratch,
 ) -> int:  # fmt: skip
     """Steps from ``time`` to ``end`` (s of the segment)."""
-    solids, used = net.molar_mass.size, net.used
-    moles, charge = material[:used], material[2 * solids : 2 * solids + used]
-    apart, vapour = material[solids : solids + used], material[4 * solids :]
-    awake = work.awake
+    awake, vapour = work.awake, material[4 * net.molar_mass.size :]
     slope = (end_k - start_k) / duration_s
     longest = 1e30
     if slope != 0.0:
         longest = MAX_STEP_K * math.sqrt(tolerance / TOLERANCE) / abs(slope)
     step, smallest = min(longest, (end - time) / 4.0), end * 1e-5
     mean_um = _mean_um(net, material, total)
-    for row in range(work.solid.shape[0]):
-        for p in range(used):
-            work.solid[row, p] = 0.0
+    enter(net, material, total, 0, work)
     taken, here = 0, start_k + slope * time
-    while time < end and supply(awake, moles) > EXHAUSTED * total:
+    while time < end and supply(awake, work.moles) > EXHAUSTED * total:
         last = time + step >= end * (1.0 - 1e-12)
         if last:
             step = end - time
         taken += 1
         there = here + slope * step
-        melts = liquid_shares(net, 0.5 * (here + there), work.liquid)
-        start_step(net, moles, total, step, work)
-        cut = 0.0
-        while True:  # again where the step forms solids whose reactions were not looked for
-            line_up(awake, moles, total, work)
+        _melt(net, here, there, work)
+        start_step(net, total, step, work)
+        awake.size[LINED] = 0
+        while line_up(total, work):  # again where the step forms what sets off more reactions
             _take_constants(net, draw, here, there, work)
-            pass_step(
-                net, False, moles, charge, total, draw.melt_speed, step, tolerance * total, work
-            )
-            new = new_solids(net, material, mean_um, total, work)
-            if new == 0:
-                break
-            wake(net, draw, gas, material, start_k, end_k, duration_s, new, awake)
-            _clear_new(new, moles, total, net.scarcity, work)
-        cut = pass_step(
-            net, True, moles, charge, total, draw.melt_speed, step, tolerance * total, work
-        )
-        error = step_error(net, slope != 0.0, moles, charge, total, cut, tolerance * total, work)
-        if melts:
-            error = max(error, _wet_error(net, moles, apart, total, step, work) / tolerance)
+            part = _until_turn(net, total, step, tolerance, work) if slope != 0.0 else 1.0
+            if part < 1.0:
+                step, last = step * part, False
+                there = here + slope * step
+                _melt(net, here, there, work)
+                start_step(net, total, step, work)
+                _take_constants(net, draw, here, there, work)
+            pick(net, total, step, tolerance, work)
+            pass_step(net, False, total, draw.melt_speed, step, tolerance * total, work)
+            if new_solids(net, material, mean_um, total, work):
+                known = awake.size[LIVE]
+                wake(net, draw, gas, material, start_k, end_k, duration_s, awake)
+                enter(net, material, total, known, work)
+            reopen(net, total, work)
+        cut = pass_step(net, True, total, draw.melt_speed, step, tolerance * total, work)
+        error = step_error(slope != 0.0, total, cut, step, tolerance * total, work)
         if error > 1.0 and step > smallest:
             step *= max(0.2, 0.9 / math.sqrt(error))
             continue
         time, here = (end if last else time + step), there
-        for i in range(awake.size[LIVE]):
-            p = awake.live[i]
-            moles[p], charge[p] = work.moles[p], work.charge[p]
-            work.solid[PACE, p] = work.solid[FORMED, p] / step
-        for r in range(awake.size[RUNNING]):
-            a = awake.run[r]
-            if work.extent[a] != 0.0:
-                for v in range(net.vapour_number.shape[1]):
-                    vapour[v] += work.extent[a] * net.vapour_number[awake.place[5, a], v]
-            if slope != 0.0:
-                awake.known_k[a] = there
-                for k in range(3):
-                    work.early[k, a] = work.late[k, a]
-        if melts:
-            _wet(net, moles, apart, charge, total, step, work.liquid)
+        take(net, work)
+        _after(net, slope != 0.0, there, step, vapour, work)
         growth = 4.0 if error < 0.05 else 0.9 / math.sqrt(error)
         step = min(longest, step * max(0.3, growth))
+    leave(net, material, work)
     return taken
+
+
+@borrowing
+def _after(
+    net: Net, warming: bool, there_k: float, step_s: float, vapour: FloatArray, work: Scratch
+) -> None:
+    """Gas given off in a step that was taken, and what the next one starts from."""
+    awake = work.awake
+    for n in range(1, awake.size[LIVE]):
+        work.solid[PACE, n] = work.solid[FORMED, n] / step_s
+    for r in range(awake.size[RUNNING]):
+        a = awake.run[r]
+        j = awake.which[a]
+        amount = work.extent[a] / net.number[j, 0]
+        for v in range(net.vapour_number.shape[1]):
+            vapour[v] += amount * net.vapour_number[j, v]
+    if warming:
+        for r in range(awake.size[LINED]):
+            a = awake.lined[r]
+            awake.known_k[a] = there_k
+            for k in range(3):
+                work.early[k, a] = work.late[k, a]
+
+
+@borrowing
+def _melt(net: Net, here_k: float, there_k: float, work: Scratch) -> None:
+    """Shares of the melts by temperature at the start, in the middle and at the end of a step."""
+    for k in range(3):
+        liquid_shares(net, here_k + 0.5 * k * (there_k - here_k), work.liquid[k])
 
 
 @borrowing
 def _take_constants(net: Net, draw: Draw, here_k: float, there_k: float, work: Scratch) -> None:
     """Mean constants of the reactions that run in a step between two temperatures."""
-    awake, early, late = work.awake, work.early, work.late
-    for r in range(awake.size[RUNNING]):
-        a = awake.run[r]
+    awake, early, middle, late = work.awake, work.early, work.middle, work.late
+    for r in range(awake.size[LINED]):
+        a = awake.lined[r]
         if awake.known_k[a] != here_k:
             constants_at(net, draw, awake, a, here_k, early)
             awake.known_k[a] = here_k
         elif here_k == there_k:
             continue
         if here_k == there_k:
+            work.doubt[a] = 0.0
             work.constant[a] = early[0, a] * max(0.0, early[1, a])
-        else:
-            constants_at(net, draw, awake, a, there_k, late)
-            rise_k = awake.rate[1, a]
-            if awake.rate[3, a] > 0.0 or net.slowest_s * max(early[0, a], late[0, a]) > 0.05:
-                rise_k = 0.0
-            work.constant[a] = mean_constant(rise_k, here_k, there_k, a, early, late)
+            continue
+        constants_at(net, draw, awake, a, there_k, late)
+        rise_k = awake.rate[1, a]
+        if awake.rate[3, a] > 0.0 or net.slowest_s * max(early[0, a], late[0, a]) > 0.05:
+            rise_k = 0.0
+        whole = mean_constant(rise_k, here_k, there_k, a, early, late)
+        work.constant[a], work.doubt[a] = whole, 0.0
+        near = max(early[2, a], late[2, a]) > -NEARLY and min(early[2, a], late[2, a]) < 0.0
+        if near or awake.moody[a] == 1 or abs(early[0, a] - late[0, a]) > 0.5 * early[0, a]:
+            middle_k = 0.5 * (here_k + there_k)
+            constants_at(net, draw, awake, a, middle_k, middle)
+            halves = 0.5 * (
+                mean_constant(rise_k, here_k, middle_k, a, early, middle)
+                + mean_constant(rise_k, middle_k, there_k, a, middle, late)
+            )
+            work.constant[a] = max(0.0, halves + (halves - whole) / 3.0)
+            if halves > 0.0:
+                work.doubt[a] = min(abs(halves - whole) / (3.0 * halves), 1.0)
 
 
 @borrowing
-def _clear_new(new: int, moles: FloatArray, total: float, scarcity: float, work: Scratch) -> None:
-    """Starts the solids that a trial step has brought: what it formed is the first guess."""
-    solid, awake = work.solid, work.awake
-    for i in range(awake.size[LIVE]):
-        p = awake.live[i]
-        if (new >> p) & 1 == 1:
-            solid[PACE, p] = 1e-300
-            there = moles[p] + 0.5 * solid[FORMED, p]
-            solid[OPEN, p] = there / (there + scarcity * total)
+def _until_turn(net: Net, total: float, step_s: float, tolerance: float, work: Scratch) -> float:
+    """Share of a step until a fast reaction starts or stops because its drive changes sign.
 
-
-@borrowing
-def wet_share(net: Net, moles: FloatArray, total: float, liquid: FloatArray) -> float:
-    """How far the melt that has formed furthest has formed."""
-    share = 0.0
-    for m in range(net.melt.shape[0]):
-        if liquid[m] > 0.0:
-            share = max(share, melt_share(net, m, moles, total, liquid[m]))
-    return share
-
-
-@borrowing
-def _wet_error(
-    net: Net, moles: FloatArray, apart: FloatArray, total: float, step_s: float, work: Scratch
-) -> float:
-    """How far a step is off that wets matter only at its end, as a share of the cations."""
-    share = max(
-        wet_share(net, moles, total, work.liquid), wet_share(net, work.moles, total, work.liquid)
-    )
-    part = 1.0 - math.exp(-share * step_s / SOAKED_S)
-    moved = 0.0
-    for p in range(net.used):
-        moved += part * net.cations[p] * apart[p]
-    return LATE * moved / total
-
-
-@borrowing
-def _wet(
-    net: Net, moles: FloatArray, apart: FloatArray, charge: FloatArray, total: float,
-    step_s: float, liquid: FloatArray,
-) -> None:  # fmt: skip
-    """A melt reaches the matter that had no contact."""
-    share = wet_share(net, moles, total, liquid)
-    if share <= 0.0:
-        return
-    part = 1.0 - math.exp(-share * step_s / SOAKED_S)
-    for p in range(net.used):
-        moved = part * apart[p]
-        apart[p] -= moved
-        moles[p] += moved
-        charge[p] += moved
+    Averaged over a step the reaction would already run at its start, and all that competes with it
+    would lose what it had until then.
+    """
+    awake, part = work.awake, 1.0
+    for r in range(awake.size[LINED]):
+        a = awake.lined[r]
+        x0, x1 = work.early[2, a], work.late[2, a]
+        if (x0 < 0.0) == (x1 < 0.0) or work.constant[a] * step_s < FAST:
+            continue
+        core = awake.place[0, a]
+        if work.moles[core] + work.solid[FORMED, core] < tolerance * total:
+            continue
+        share = x0 / (x0 - x1)
+        if NEAR < share < 1.0 - NEAR:
+            part = min(part, share)
+    return part
 
 
 @compiled
 def scratch(net: Net) -> Scratch:
     """Scratch memory for ``heat``."""
-    reactions, used = net.need.size, net.used
+    reactions, solids = net.kind.size, 2 * net.used + 1
     awake = Awake(
-        np.zeros((6, reactions), np.int64), np.zeros((5, reactions)), np.zeros((4, reactions)),
-        np.zeros(reactions), np.zeros(reactions, np.int64), np.zeros(used, np.int64),
-        np.zeros(used, np.int64), np.zeros(4, np.int64),
+        np.zeros(reactions, np.int64), np.zeros((6, reactions), np.uint64),
+        np.zeros((6, reactions)), np.zeros((4, reactions)), np.zeros(reactions),
+        np.zeros(reactions, np.int64), np.zeros(reactions, np.uint64),
+        np.zeros(reactions, np.uint64),
+        np.zeros(solids, np.int64), np.zeros(solids, np.int64), np.zeros(solids, np.uint64),
+        np.zeros(solids, np.int64), np.zeros(4, np.int64),
     )  # fmt: skip
-    rows = np.zeros((4, reactions))
+    rows, states = np.zeros((5, reactions)), np.zeros((4, solids))
     return Scratch(
-        awake, np.zeros((3, reactions)), np.zeros((3, reactions)), rows[0], rows[1], rows[2],
-        rows[3], np.zeros(used), np.zeros(used), np.zeros(used),
-        np.zeros((16, used)), np.zeros(used), np.zeros(net.melt.shape[0] + 1),
+        awake, np.zeros((3, reactions)), np.zeros((3, reactions)), np.zeros((3, reactions)), rows[0], rows[1], rows[2],
+        rows[3], rows[4], states[0], states[1], states[2], states[3], np.zeros((ROWS, solids)),
+        np.zeros((3, net.melt.shape[0] + 1)),
     )  # fmt: skip

@@ -8,16 +8,14 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sdl.chemistry.system import ChemicalSystem, Kinetics, Law, Reaction
 from sdl.chemistry.thermo import ZERO_CELSIUS_K
-from sdl.core.errors import ChemistryError
 from sdl.core.recipe import Gas
-from simulators.laws import tabulate
+from simulators.laws import law_integral, tabulate
+from simulators.net import LISTED, LONE, WETTING, Draw, FloatArray, IntArray, Net
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+__all__ = ["GASES", "GAS_NUMBER", "Draw", "FloatArray", "IntArray", "Net", "Network"]
 
 LAW_NUMBERS = {
     Law.CARTER: 0,
@@ -31,72 +29,11 @@ SIZE_POWER = {0: 2.0, 1: 2.0, 2: 2.0, 3: 1.0, 4: 0.0}
 
 TABLE_NODES = 256
 """Nodes of the tables of the laws."""
-MOST_SOLIDS = 62
-"""Sets of solids are bits of one integer."""
 BOLTZMANN_J_PER_K, R = 1.380649e-23, 8.31446261815324e-3
 COMPARED_K = 1100.0
 
 GASES = tuple(Gas)
 GAS_NUMBER = {gas: index for index, gas in enumerate(GASES)}
-
-
-class Net(NamedTuple):
-    """Static arrays of a network: R reactions, S solids, V vapours, W rows of kinetics, M melts.
-
-    A solid index of -1 means that there is none. T tables of laws, K temperatures, G gases.
-    """
-
-    used: int  # the first solids, which stand in a reaction
-    need: IntArray  # (R,) bits of the solids consumed
-    make: IntArray  # (R,) bits of the solids formed
-    place: IntArray  # (R, 5) core, partner or -1, products or -1
-    number: FloatArray  # (R, 5) moles of those per unit of reaction
-    vapour_number: FloatArray  # (R, V) moles of gas evolved
-    row: IntArray  # (G, R) kinetics that hold in a gas
-    energy: FloatArray  # (R, K) dG of each reaction at unit activities, kJ/mol
-    energy_start_k: float
-    energy_step_k: float
-    ln_q: FloatArray  # (G, R) ln of the reaction quotient in the furnace gas
-    brake: FloatArray  # (G, R) factor by which CO2 slows the reaction
-    inverse_reference_k: FloatArray  # (W,) 1/K
-    table_of: IntArray  # (G, S) table of the law of each core in a gas, -1 where it is none
-    size_power: FloatArray  # (W,)
-    reference_um: FloatArray  # (R,)
-    partner_resistance: FloatArray  # (R,)
-    barrier: FloatArray  # (R,) B of the nucleation factor exp(-B / (T dG^2)), K kJ2/mol2, or 0
-    block: IntArray  # (R,) solid that blocks, or -1
-    block_strength: FloatArray  # (R,)
-    melted_by: IntArray  # (R,) bits of the melts that speed it up
-    melt: IntArray  # (M, 2) solids that meet, or -1
-    melt_k: FloatArray  # (M, 2) temperature and width, K
-    law: IntArray  # (T,) law of the table
-    ratio: FloatArray  # (T,) volume of layer per volume of core, or exponent of JMAK
-    table: FloatArray  # (T, nodes + 1, 2) ``laws.tabulate``
-    coarsening: FloatArray  # (S, 4) exponent or 0, ln K (um^n/s), E/R in K, 1/T of reference
-    soluble: IntArray  # (S,) 1 if water takes it away
-    molar_mass: FloatArray  # (S,) g/mol
-    cations: FloatArray  # (S,) atoms per formula that no gas takes away
-    interface: float
-    scarcity: float
-    slowest_s: float  # least time constant of a reaction
-    loose_share: float
-    best_share: float
-    mixing_min: float
-    grinding_min: float
-    limit_um: float
-
-
-class Draw(NamedTuple):
-    """What one laboratory adds: R reactions, W rows of kinetics, M melts, L lots."""
-
-    shift: FloatArray  # (R,) on the free energy of each reaction, kJ/mol
-    ln_k: FloatArray  # (W,) at the reference temperature, k in 1/s
-    activation: FloatArray  # (W,) kJ/mol
-    melt_speed: FloatArray  # (M,) factor on the rates
-    nucleation: float  # factor on every barrier
-    assay: FloatArray  # (L,) true mass share of the phase
-    particle_um: FloatArray  # (L,) true grain diameter
-    mixing: float  # factor on milling time
 
 
 @dataclass(frozen=True)
@@ -167,29 +104,19 @@ class Network:
 
 def _net(network: Network) -> Net:
     system, solids = network.system, network.solid_names
-    if len(solids) > MOST_SOLIDS:
-        raise ChemistryError(
-            f"the system {system.name} has too many solids",
-            got=len(solids),
-            allowed=f"at most {MOST_SOLIDS}",
-        )
     reactions, powder = system.reactions, system.powder
     reacting = {name for r in reactions for name in r.equation}
+    used = sum(name in reacting for name in solids)
     place, number = _places(network)
     laws = _laws(network)
     ln_q, brake = _gas_tables(network)
-    bits = np.where(place >= 0, np.int64(1) << np.maximum(place, 0), 0)
-    melts = system.melts
+    melts, lists = system.melts, _lists(network, place, number, used)
+    tables = _core_tables(network, laws.table_of)
     return Net(
-        used=sum(name in reacting for name in solids),
-        need=bits[:, :2].sum(axis=1),
-        make=np.bitwise_or.reduce(bits[:, 2:], axis=1),
-        place=place,
-        number=number,
-        vapour_number=np.array(
-            [[r.equation.get(v, 0.0) for v in network.vapour_names] for r in reactions]
-        ),
+        used=used,
+        **lists._asdict(),
         row=_kinetics_rows(network),
+        lone_ln=_lone_ln(system, laws, tables, place),
         energy=_energies(network),
         energy_start_k=system.range_k()[0],
         energy_step_k=min(p.gibbs.step_k for p in system.phases),
@@ -198,7 +125,7 @@ def _net(network: Network) -> Net:
         inverse_reference_k=np.array(
             [1.0 / (r.kinetics[v].reference_c + ZERO_CELSIUS_K) for r, v in network.rows]
         ),
-        table_of=_core_tables(network, laws.table_of),
+        table_of=np.hstack([tables[:, :used], np.full((len(GASES), used), laws.lone)]),
         size_power=np.array([SIZE_POWER[int(laws.law[t])] for t in laws.table_of]),
         reference_um=np.array([r.reference_um for r in reactions]),
         partner_resistance=np.array([r.partner_resistance for r in reactions]),
@@ -208,7 +135,6 @@ def _net(network: Network) -> Net:
             dtype=np.int64,
         ),
         block_strength=np.array([sum(r.blocked_by.values()) for r in reactions], dtype=np.float64),
-        melted_by=np.array([_melted_by(system, r) for r in reactions], dtype=np.int64),
         melt=np.array(
             [[*(solids.index(n) for n in m.phases), -1][:2] for m in melts], dtype=np.int64
         ).reshape(-1, 2),
@@ -232,21 +158,68 @@ def _net(network: Network) -> Net:
 
 
 def _places(network: Network) -> tuple[IntArray, FloatArray]:
-    """``place`` and ``number`` of ``Net``; products in the order of the equation."""
+    """``place`` and ``number`` of the listed reactions; products in the order of the equation."""
     solids = {name: i for i, name in enumerate(network.solid_names)}
     count = len(network.system.reactions)
-    place = np.full((count, 5), -1, dtype=np.int64)
-    number = np.zeros((count, 5))
+    place = np.full((count, 6), -1, dtype=np.int64)
+    number = np.zeros((count, 6))
     for j, reaction in enumerate(network.system.reactions):
         place[j, 0], number[j, 0] = solids[reaction.core], -reaction.equation[reaction.core]
-        formed = 2
+        eaten, formed = 1, 3
         for name, n in reaction.equation.items():
             if name not in solids or name == reaction.core:
                 continue
-            slot = 1 if n < 0 else formed
-            formed += n > 0
+            slot = eaten if n < 0 else formed
+            eaten, formed = eaten + (n < 0), formed + (n > 0)
             place[j, slot], number[j, slot] = solids[name], abs(n)
     return place, number
+
+
+class _Lists(NamedTuple):
+    """Fields of ``Net`` over all reactions."""
+
+    kind: IntArray
+    listed: IntArray
+    place: IntArray
+    number: FloatArray
+    vapour_number: FloatArray
+    melted_by: IntArray
+
+
+def _lists(network: Network, place: IntArray, number: FloatArray, used: int) -> _Lists:
+    """The listed reactions, those of lone matter, and what melts do to it."""
+    system, count = network.system, len(place)
+    vapour = np.array(
+        [[r.equation.get(v, 0.0) for v in network.vapour_names] for r in system.reactions]
+    )
+    melted = np.array([_melted_by(system, r) for r in system.reactions], dtype=np.int64)
+    lone = np.flatnonzero(place[:, 1] < 0)
+    wet = used if system.melts else 0
+    soaked, one = np.full((wet, 6), -1, dtype=np.int64), np.zeros((wet, 6))
+    soaked[:, 3] = np.arange(wet)
+    soaked[:, 0] = soaked[:, 3] + used
+    one[:, [0, 3]] = 1.0
+    none = np.zeros(wet, dtype=np.int64)
+    return _Lists(
+        kind=np.repeat([LISTED, LONE, WETTING], [count, lone.size, wet]),
+        listed=np.concatenate([np.arange(count), lone, none]),
+        place=np.vstack([place, np.where(place[lone] >= 0, place[lone] + used, -1), soaked]),
+        number=np.vstack([number, number[lone], one]),
+        vapour_number=np.vstack([vapour, vapour[lone], np.zeros((wet, vapour.shape[1]))]),
+        melted_by=np.concatenate([melted, np.zeros_like(lone), none]),
+    )
+
+
+def _lone_ln(system: ChemicalSystem, laws: _Laws, tables: IntArray, place: IntArray) -> FloatArray:
+    """``lone_ln`` of ``Net``: an exponential with the half time of the core's law."""
+    half_radius = 0.5 ** (1.0 / 3.0)
+    half = np.array(
+        [
+            law_integral(int(law), half_radius, float(ratio), system.interface)
+            for law, ratio in zip(laws.law, laws.ratio, strict=True)
+        ]
+    )
+    return np.log(np.log(2.0) / half)[tables[:, place[:, 0]]]
 
 
 def _kinetics_rows(network: Network) -> IntArray:
@@ -294,6 +267,7 @@ def _gas_tables(network: Network) -> tuple[FloatArray, FloatArray]:
 
 
 class _Laws(NamedTuple):
+    lone: int
     table_of: IntArray
     law: IntArray
     ratio: FloatArray
@@ -303,12 +277,14 @@ class _Laws(NamedTuple):
 def _laws(network: Network) -> _Laws:
     """Tables of the distinct (law, ratio); ratio is the exponent where the law is JMAK."""
     kinds = [_law(network.system, r, r.kinetics[v]) for r, v in network.rows]
-    distinct = sorted(set(kinds))
+    lone = (LAW_NUMBERS[Law.JMAK], 1.0)
+    distinct = sorted({*kinds, lone})
     table = np.zeros((len(distinct), TABLE_NODES + 1, 2))
     for t, (law, ratio) in enumerate(distinct):
         if law != LAW_NUMBERS[Law.JMAK]:
             tabulate(law, ratio, network.system.interface, table[t])
     return _Laws(
+        lone=distinct.index(lone),
         table_of=np.array([distinct.index(kind) for kind in kinds], dtype=np.int64),
         law=np.array([law for law, _ in distinct], dtype=np.int64),
         ratio=np.array([ratio for _, ratio in distinct]),

@@ -1,4 +1,4 @@
-"""One step of the solver for the reactions that are awake: rates, extents, error.
+"""One step of the solver for the reactions that are awake: rates, extents, grains.
 
 Each core is advanced in the integral of its law, which is exact for one isothermal reaction; all
 reactions that eat a core share its layer. Partners are given from whole grains, so they leave the
@@ -12,55 +12,102 @@ import math
 from typing import NamedTuple
 
 from simulators.compiled import borrowing, cube_root, inlined
-from simulators.conditions import (
-    COUNT,
-    FEW,
-    KNOWN,
-    LIVE,
-    RUNNING,
-    TRACE,
-    Awake,
-)
+from simulators.conditions import ABSENT, COUNT, FEW, LINED, LIVE, NEW, RUNNING, TRACE, Awake
 from simulators.laws import law_integral, unreacted
 from simulators.melts import state_factor
-from simulators.network import FloatArray, Net
+from simulators.net import FloatArray, Net
 
 SWEEPS, CUTS = 20, 200
 YOUNG = 0.0774
 """1 / sqrt(3) - 1 / 2; also how wrong a long step may be that starts without a core."""
 CLOSE = 0.05
 """Change of what a partner gives in a sweep, as a share of the tolerance, that ends the sweeps."""
-SCRAPS = 1.0e-5
+SHUT = 1.0e-12
+"""Least openness: a partner that seems to be used up in one sweep may be left in the next."""
+SCRAPS = 1.0e-8
 """Share of the sample's cations up to which a solid is left alone in a step."""
+LEAST_LEFT = 1.0e-6
+"""Unreacted share of grains below which their law is not followed further."""
+ROWS = 20
+IDLE = 1.0e-3
+"""Share of the tolerance below which a reaction is left out of a step."""
+MOST_LIFT = 1.0e3
+"""No melt speeds a reaction up by more, for that purpose."""
 SPILT = 1.0e-13
 """Share of the sample's cations that may fall below zero by round-off."""
 
 
 class Scratch(NamedTuple):
-    """Scratch memory: over reactions (R), then over solids that react (S)."""
+    """Scratch memory: over reactions (R), then over the solids of a segment (N = 2 used + 1)."""
 
     awake: Awake
     early: FloatArray  # (3, R) constants and drives at the start of a step
+    middle: FloatArray  # (3, R) in its middle, where that is needed
     late: FloatArray  # (3, R) at its end
     constant: FloatArray  # mean over the step of constant times drive
+    doubt: FloatArray  # how far that mean may be off, as a share of it
     first: FloatArray  # factor by the state at the start, times the constant
     speed: FloatArray  # its mean over the step
-    extent: FloatArray
-    moles: FloatArray  # at the end of a step
-    charge: FloatArray
-    moles_early: FloatArray  # at the end of the step by the factors at its start
-    solid: FloatArray  # (16, S) see below
-    spread: FloatArray  # (S,) of several uses within a sweep
-    liquid: FloatArray  # (M + 1,) share of each melt by temperature
+    extent: FloatArray  # mmol of the core
+    moles: FloatArray  # (N,) at the start of a step, mmol
+    charge: FloatArray  # (N,) grains from which each solid was eaten
+    moles_early: FloatArray  # (N,) at the end of the step by the factors at its start
+    moles_late: FloatArray  # (N,) at the end of the step
+    solid: FloatArray  # (ROWS, N) see below
+    liquid: FloatArray  # (3, M + 1) share of each melt at start, middle and end of a step
 
 
-INTEGRAL, LEFT, GAIN, SHARE, FRESH, FORMED, GIVEN, OPEN, OPEN_FIRST, NEXT, WANTED, PACE = range(12)
-OPEN_LAST, TAKEN, TAKEN_FIRST, TAKEN_LAST = 12, 13, 14, 15
-"""Rows of ``Scratch.solid``: integral of the core's law at the start; unreacted share by the same
-table; progress per s; share of the old and of the newly formed matter that
-the step eats; moles formed and given as a partner; openness n / (n + s) of a partner, at the start;
-what forms and what is wanted in the running sweep; mmol formed per s in the step before; openness
-at its end; what is taken of a solid, and with the rates of start and end of the step."""
+(
+    INTEGRAL, LEFT, PLACED, GAIN, PORTION, SHARE, FRESH, FORMED, NEXT, GIVEN, WANTED,
+    OPEN, OPEN_FIRST, OPEN_LAST, KEPT, RATIO, PACE, TAKEN, TAKEN_FIRST, TAKEN_LAST,
+) = range(ROWS)  # fmt: skip
+"""Rows of ``Scratch.solid``: integral of the core's law at the start, the unreacted share by the
+same table, and the share they were found for; progress per s; what a unit of it takes;
+share of the old and of the newly formed matter that the step eats; moles formed, in the running
+sweep, given as a partner, wanted; openness n / (n + s) of a partner, at the start and at the end;
+what there is of it on average over what there would be if nothing were given; its change in a sweep; mmol formed per s in the step before; what is taken of a solid, and with the
+rates of start and end of the step."""
+
+
+@borrowing
+def enter(net: Net, material: FloatArray, total: float, first: int, work: Scratch) -> None:
+    """Loads the solids from number ``first`` on: none of them has formed in this segment."""
+    solids, awake = net.molar_mass.size, work.awake
+    for n in range(first, awake.size[LIVE]):
+        p = awake.solid[n]
+        for row in range(ROWS):
+            work.solid[row, n] = 0.0
+        work.solid[PLACED, n], work.solid[KEPT, n] = -1.0, 1.0
+        if p < 0:  # stands for no partner, which is always there
+            work.moles[n] = work.charge[n] = 0.0
+            work.solid[OPEN, n] = work.solid[RATIO, n] = 1.0
+        else:
+            lone = p >= net.used
+            work.moles[n] = material[solids + p - net.used] if lone else material[p]
+            work.charge[n] = work.moles[n] if lone else material[2 * solids + p]
+            _opened(n, work.moles[n], net.scarcity * total, work)
+
+
+@inlined
+def _opened(n: int, there: float, scarce: float, work: Scratch) -> None:
+    """Openness of a partner at the start of a step, and what to expect of it."""
+    solid = work.solid
+    solid[OPEN_FIRST, n] = there / (there + scarce)
+    there += 0.5 * solid[FORMED, n]
+    solid[OPEN, n] = max(there / (there + scarce), SHUT)
+    solid[OPEN_LAST, n] = solid[OPEN, n]
+
+
+@borrowing
+def leave(net: Net, material: FloatArray, work: Scratch) -> None:
+    """Stores the solids of the segment."""
+    solids, awake = net.molar_mass.size, work.awake
+    for n in range(1, awake.size[LIVE]):
+        p = awake.solid[n]
+        if p >= net.used:
+            material[solids + p - net.used] = work.moles[n]
+        else:
+            material[p], material[2 * solids + p] = work.moles[n], work.charge[n]
 
 
 @borrowing
@@ -69,75 +116,114 @@ def supply(awake: Awake, moles: FloatArray) -> float:
     left = 0.0
     for a in range(awake.size[COUNT]):
         amount = float(moles[awake.place[0, a]])
-        if awake.place[1, a] >= 0:
-            amount = min(amount, float(moles[awake.place[1, a]]))
+        for k in range(1, 3):
+            if awake.place[k, a] != 0:
+                amount = min(amount, float(moles[awake.place[k, a]]))
         left += amount
     return left
 
 
 @borrowing
-def line_up(awake: Awake, moles: FloatArray, total: float, work: Scratch) -> None:
-    """Lists the reactions whose reactants are there or formed in the step before."""
+def line_up(total: float, work: Scratch) -> bool:
+    """Lists the reactions whose reactants are there or form in the step; whether there are more."""
+    awake, moles, formed = work.awake, work.moles, work.solid[FORMED]
     running, least = 0, SCRAPS * total
     for a in range(awake.size[COUNT]):
-        core, other = awake.place[0, a], awake.place[1, a]
-        if moles[core] + work.solid[FORMED, core] <= least:
+        core, one, two = awake.place[0, a], awake.place[1, a], awake.place[2, a]
+        if moles[core] + formed[core] <= least:
             continue
-        if other >= 0 and moles[other] + work.solid[FORMED, other] <= least:
+        if one != 0 and moles[one] + formed[one] <= least:
             continue
-        awake.run[running] = a
+        if two != 0 and moles[two] + formed[two] <= least:
+            continue
+        awake.lined[running] = a
         running += 1
+    more = running > awake.size[LINED]
+    awake.size[LINED] = running
+    return more
+
+
+@borrowing
+def reopen(net: Net, total: float, work: Scratch) -> None:
+    """Partners that were not there and form in a step: how open they may be."""
+    for n in range(1, work.awake.size[LIVE]):
+        if work.solid[FORMED, n] > 0.0 and work.solid[OPEN, n] <= SHUT:
+            _opened(n, work.moles[n], net.scarcity * total, work)
+
+
+@borrowing
+def pick(net: Net, total: float, step_s: float, tolerance: float, work: Scratch) -> None:
+    """Leaves out the reactions that cannot do anything worth counting in a step.
+
+    Fresh grains under any law of layers are converted by at most 3 sqrt(k t), and by 3 k t over
+    the resistance of the interface; under the others by at most 3 k t.
+    """
+    awake, moles, solid = work.awake, work.moles, work.solid
+    running, least, scarce = 0, IDLE * tolerance * total, net.scarcity * total
+    for r in range(awake.size[LINED]):
+        a = awake.lined[r]
+        core = awake.place[0, a]
+        progress = work.constant[a] * step_s
+        for k in range(1, 3):
+            n = awake.place[k, a]
+            if n != 0:
+                there = moles[n] + solid[FORMED, n]
+                progress *= there / (there + scarce)
+        if awake.moody[a] == 1:
+            progress *= MOST_LIFT
+        part = 3.0 * progress
+        if net.law[awake.table[core]] < 3:
+            part = min(part / net.interface, 3.0 * math.sqrt(progress))
+        if min(part, 1.0) * (moles[core] + solid[FORMED, core]) > least:
+            awake.run[running] = a
+            running += 1
     awake.size[RUNNING] = running
 
 
 @inlined
-def start_step(net: Net, moles: FloatArray, total: float, step_s: float, work: Scratch) -> None:
+def start_step(net: Net, total: float, step_s: float, work: Scratch) -> None:
     """How open each partner is at the start of a step, and what may form in it."""
     solid, scarce = work.solid, net.scarcity * total
-    for i in range(work.awake.size[LIVE]):
-        p = work.awake.live[i]
-        solid[GIVEN, p] = solid[SHARE, p] = solid[FRESH, p] = 0.0
-        solid[FORMED, p] = solid[PACE, p] * step_s
-        solid[OPEN_FIRST, p] = moles[p] / (moles[p] + scarce)
-        there = moles[p] + 0.5 * solid[FORMED, p]
-        solid[OPEN, p] = there / (there + scarce)
-        solid[OPEN_LAST, p] = solid[OPEN, p]
+    for n in range(1, work.awake.size[LIVE]):
+        solid[SHARE, n] = solid[FRESH, n] = 0.0
+        solid[FORMED, n] = solid[PACE, n] * step_s
+        _opened(n, work.moles[n], scarce, work)
 
 
 @inlined
-def place_cores(
-    net: Net, moles: FloatArray, charge: FloatArray, total: float, work: Scratch
-) -> None:
+def _place_cores(net: Net, total: float, work: Scratch) -> None:
     """Where each core stands in its law: half of what forms in the step is there from its start."""
     solid, awake = work.solid, work.awake
     least = TRACE * total
-    for i in range(awake.size[LIVE]):
-        p = awake.live[i]
-        t = awake.table[p]
+    for n in range(1, awake.size[LIVE]):
+        t = awake.table[n]
         if t < 0:
             continue
-        law, ratio = net.law[t], net.ratio[t]
-        integral, u = 0.0, 1.0
-        if moles[p] > least and charge[p] > moles[p]:
-            half = 0.5 * solid[FORMED, p]
-            u = cube_root((moles[p] + half) / (charge[p] + half))
-            integral = law_integral(law, u, ratio, net.interface)
-        solid[INTEGRAL, p] = integral
-        solid[LEFT, p] = unreacted(law, ratio, net.table[t], integral)
+        half, there, grains = 0.5 * solid[FORMED, n], work.moles[n], work.charge[n]
+        left = 1.0
+        if there > least and grains > there:
+            left = (there * there / grains + half) / (there + half)
+        if left == solid[PLACED, n]:
+            continue
+        solid[PLACED, n], integral = left, 0.0
+        if left < 1.0:
+            u = cube_root(left)
+            integral = law_integral(net.law[t], u, net.ratio[t], net.interface)
+        solid[INTEGRAL, n] = integral
+        solid[LEFT, n] = unreacted(net.law[t], net.ratio[t], net.table[t], integral)
 
 
 @inlined
-def _eat(net: Net, p: int, moles: FloatArray, least: float, step_s: float, work: Scratch) -> float:
+def _eat(net: Net, n: int, least: float, step_s: float, work: Scratch) -> float:
     """What a step takes of a core per unit of ``GAIN``, mmol s."""
-    solid, t = work.solid, work.awake.table[p]
-    gain = solid[GAIN, p]
-    formed = solid[FORMED, p]
-    there = moles[p] if moles[p] > least else 0.0
+    solid, t = work.solid, work.awake.table[n]
+    gain, formed = solid[GAIN, n], solid[FORMED, n]
+    there = work.moles[n] if work.moles[n] > least else 0.0
     if there + formed <= 0.0:
         return 0.0
-    left, share, fresh = solid[LEFT, p], 1.0, 0.0
+    left, share, fresh = solid[LEFT, n], 1.0, 0.0
     if left > 0.0:
-        integral = solid[INTEGRAL, p] + gain * step_s
+        integral = solid[INTEGRAL, n] + gain * step_s
         after = unreacted(net.law[t], net.ratio[t], net.table[t], integral)
         share = max(0.0, 1.0 - after / left)
     if formed > 0.0:
@@ -148,217 +234,206 @@ def _eat(net: Net, p: int, moles: FloatArray, least: float, step_s: float, work:
             fresh = share * (1 / 2 + share * (1 / 12 + share * (1 / 24 + share * 19 / 720)))
         # Where all is new, layers grow with the root of time: 1 / sqrt(3) instead of a half.
         fresh += (1.0 - share) * YOUNG * share * formed / (formed + there)
-    solid[SHARE, p], solid[FRESH, p] = share, fresh
-    eaten = share * max(0.0, there - 0.5 * solid[GIVEN, p]) + fresh * formed
+    solid[SHARE, n], solid[FRESH, n] = share, fresh
+    eaten = (share * there + fresh * formed) * solid[KEPT, n]
     return min(eaten, there + formed) / gain
 
 
 @inlined
-def _open(p: int, there: float, scarce: float, work: Scratch) -> float:
+def _open(n: int, there: float, scarce: float, work: Scratch) -> float:
     """Openness of a partner over the step, from what forms and what is wanted of it."""
     solid = work.solid
-    share = solid[SHARE, p]
-    rest = there * (1.0 - share) + solid[NEXT, p] * (1.0 - solid[FRESH, p])
-    capacity = solid[WANTED, p] / max(solid[OPEN, p], 1e-30) * (1.0 - 0.5 * share)
+    share, whole = solid[SHARE, n], there + solid[NEXT, n]
+    rest = there * (1.0 - share) + solid[NEXT, n] * (1.0 - solid[FRESH, n])
+    demand = solid[WANTED, n] / solid[OPEN, n]
+    # What is given would not have been eaten as a core: half of that share if both are slow, and
+    # all that is eaten otherwise.
+    slow = (1.0 - 0.5 * share) * (1.0 - share)
+    capacity = demand * (slow + share * rest / whole) if whole > 0.0 else 0.0
     middle = 0.5 * (scarce + capacity - rest)
     root = math.sqrt(middle * middle + rest * scarce)
     end = rest * scarce / (middle + root) if middle > 0.0 else root - middle
     openness = end / (end + scarce)
     stiff = capacity * scarce / ((end + scarce) * (end + scarce))
+    if whole > rest:
+        stiff -= math.log(max(rest / whole, 1e-12))
     weight = 1.0 / (2.0 + stiff)
-    mean = weight * solid[OPEN_FIRST, p] + (1.0 - weight) * openness
-    solid[OPEN_LAST, p] = openness
-    return min(mean, rest / capacity) if capacity > 0.0 else mean
+    mean = weight * solid[OPEN_FIRST, n] + (1.0 - weight) * openness
+    solid[OPEN_LAST, n] = openness
+    alone = weight * there + (1.0 - weight) * rest
+    if alone > 0.0:
+        solid[KEPT, n] = min(1.0, (weight * there + (1.0 - weight) * end) / alone)
+    return min(mean, whole / demand)
 
 
 @inlined
-def _sweep(
-    net: Net, speed: FloatArray, moles: FloatArray, total: float, step_s: float, work: Scratch
-) -> float:
+def _sweep(net: Net, speed: FloatArray, total: float, step_s: float, work: Scratch) -> float:
     """Extents at the present openness, then a new one; returns the largest change in mmol."""
-    place, number, extent, solid = work.awake.place, work.awake.number, work.extent, work.solid
-    least = TRACE * total
-    for i in range(work.awake.size[LIVE]):
-        p = work.awake.live[i]
-        solid[GAIN, p] = solid[NEXT, p] = solid[WANTED, p] = 0.0
-    run = work.awake.run
-    for i in range(work.awake.size[RUNNING]):
-        a = run[i]
-        rate, other = speed[a], place[1, a]
-        if other >= 0:
-            rate *= solid[OPEN, other]
+    awake, extent, solid = work.awake, work.extent, work.solid
+    place, per, run = awake.place, awake.per, awake.run
+    running, live = awake.size[RUNNING], awake.size[LIVE]
+    least, scarce = TRACE * total, net.scarcity * total
+    for n in range(live):
+        solid[GAIN, n] = solid[NEXT, n] = solid[WANTED, n] = 0.0
+    for r in range(running):
+        a = run[r]
+        rate = speed[a] * solid[OPEN, place[1, a]] * solid[OPEN, place[2, a]]
         extent[a] = rate
         solid[GAIN, place[0, a]] += rate
-    for i in range(work.awake.size[LIVE]):
-        p = work.awake.live[i]
-        work.spread[p] = solid[SHARE, p] = solid[FRESH, p] = 0.0
-        if solid[GAIN, p] > 0.0:
-            work.spread[p] = _eat(net, p, moles, least, step_s, work)
-    for i in range(work.awake.size[RUNNING]):
-        a = run[i]
-        core, other = place[0, a], place[1, a]
-        amount = extent[a] * work.spread[core]
-        if amount <= 0.0:
-            extent[a] = 0.0
-            continue
-        amount /= number[0, a]
+    for n in range(1, live):
+        solid[PORTION, n] = solid[SHARE, n] = solid[FRESH, n] = 0.0
+        if solid[GAIN, n] > 0.0:
+            solid[PORTION, n] = _eat(net, n, least, step_s, work)
+    for r in range(running):
+        a = run[r]
+        amount = extent[a] * solid[PORTION, place[0, a]]
         extent[a] = amount
-        if other >= 0:
-            solid[WANTED, other] += amount * number[1, a]
-        for k in range(2, 5):
-            p = place[k, a]
-            if p < 0:
-                break
-            solid[NEXT, p] += amount * number[k, a]
+        solid[WANTED, place[1, a]] += amount * per[1, a]
+        solid[WANTED, place[2, a]] += amount * per[2, a]
+        solid[NEXT, place[3, a]] += amount * per[3, a]
+        solid[NEXT, place[4, a]] += amount * per[4, a]
+        solid[NEXT, place[5, a]] += amount * per[5, a]
     change = 0.0
-    for i in range(work.awake.size[LIVE]):
-        p = work.awake.live[i]
-        change = max(change, abs(solid[NEXT, p] - solid[FORMED, p]))
-        solid[FORMED, p] = solid[NEXT, p]
-        work.spread[p] = 1.0
-        wanted = solid[WANTED, p]
-        if wanted > 0.0:
-            openness = _open(p, moles[p], net.scarcity * total, work)
-            ratio = openness / max(solid[OPEN, p], 1e-30)
+    for n in range(1, live):
+        change = max(change, abs(solid[NEXT, n] - solid[FORMED, n]))
+        solid[FORMED, n] = solid[NEXT, n]
+        solid[RATIO, n] = 1.0
+        wanted = solid[WANTED, n]
+        if wanted <= 0.0:
+            solid[KEPT, n] = 1.0
+        else:
+            openness = max(_open(n, work.moles[n], scarce, work), SHUT)
+            ratio = openness / solid[OPEN, n]
             change = max(change, abs(ratio - 1.0) * wanted)
-            solid[GIVEN, p] = wanted * ratio
-            solid[OPEN, p] = openness
-            work.spread[p] = ratio
-    for i in range(work.awake.size[RUNNING]):
-        a = run[i]
-        if place[1, a] >= 0:
-            extent[a] *= work.spread[place[1, a]]
+            solid[OPEN, n] = openness
+            solid[RATIO, n] = ratio
+    for r in range(running):
+        a = run[r]
+        extent[a] *= solid[RATIO, place[1, a]] * solid[RATIO, place[2, a]]
     return change
 
 
 @inlined
-def _settle(
-    moles: FloatArray, awake: Awake, extent: FloatArray, least: float, spread: FloatArray,
-    out: FloatArray,
-) -> float:  # fmt: skip
+def _settle(work: Scratch, least: float, out: FloatArray) -> float:
     """Moles after the extents, which are cut where a solid would fall below zero.
 
     Returns:
         The largest amount that was cut, mmol.
     """
-    place, number = awake.place, awake.number
+    awake, extent, solid = work.awake, work.extent, work.solid
+    place, per = awake.place, awake.per
     cut = 0.0
     for _ in range(CUTS):
-        for i in range(awake.size[LIVE]):
-            p = awake.live[i]
-            out[p] = moles[p]
-            spread[p] = 0.0
+        for n in range(awake.size[LIVE]):
+            solid[FORMED, n] = solid[GIVEN, n] = solid[TAKEN, n] = 0.0
         for r in range(awake.size[RUNNING]):
             a = awake.run[r]
             amount = extent[a]
-            if amount == 0.0:
-                continue
-            out[place[0, a]] -= amount * number[0, a]
-            spread[place[0, a]] += amount * number[0, a]
-            if place[1, a] >= 0:
-                out[place[1, a]] -= amount * number[1, a]
-                spread[place[1, a]] += amount * number[1, a]
-            for k in range(2, 5):
-                p = place[k, a]
-                if p < 0:
-                    break
-                out[p] += amount * number[k, a]
+            solid[TAKEN, place[0, a]] += amount
+            solid[GIVEN, place[1, a]] += amount * per[1, a]
+            solid[GIVEN, place[2, a]] += amount * per[2, a]
+            solid[FORMED, place[3, a]] += amount * per[3, a]
+            solid[FORMED, place[4, a]] += amount * per[4, a]
+            solid[FORMED, place[5, a]] += amount * per[5, a]
         short = 0.0
-        for i in range(awake.size[LIVE]):
-            p = awake.live[i]
-            if out[p] < 0.0:
-                short = max(short, float(-out[p]))
-                spread[p] = max(0.0, 1.0 + out[p] / spread[p])
-            else:
-                spread[p] = 1.0
+        for n in range(1, awake.size[LIVE]):
+            solid[TAKEN, n] += solid[GIVEN, n]
+            out[n] = work.moles[n] + solid[FORMED, n] - solid[TAKEN, n]
+            solid[RATIO, n] = 1.0
+            if out[n] < 0.0:
+                short = max(short, float(-out[n]))
+                solid[RATIO, n] = max(0.0, 1.0 + out[n] / solid[TAKEN, n])
         cut = max(cut, short)
         if short <= least:
             break
         for r in range(awake.size[RUNNING]):
             a = awake.run[r]
-            scale = spread[place[0, a]]
-            if place[1, a] >= 0:
-                scale = min(scale, spread[place[1, a]])
-            extent[a] *= scale
+            scale = min(solid[RATIO, place[0, a]], solid[RATIO, place[1, a]])
+            extent[a] *= min(scale, solid[RATIO, place[2, a]])
     return cut
 
 
-@inlined
-def end_charges(charge: FloatArray, work: Scratch) -> None:
-    """Grains at the end of a step: what forms is fresh, what is given goes as whole grains."""
-    place, number, extent, solid = work.awake.place, work.awake.number, work.extent, work.solid
-    for i in range(work.awake.size[LIVE]):
-        p = work.awake.live[i]
-        solid[GIVEN, p] = solid[FORMED, p] = 0.0
-    for i in range(work.awake.size[RUNNING]):
-        a = work.awake.run[i]
-        amount = extent[a]
-        if amount == 0.0:
-            continue
-        if place[1, a] >= 0:
-            solid[GIVEN, place[1, a]] += amount * number[1, a]
-        for k in range(2, 5):
-            p = place[k, a]
-            if p < 0:
-                break
-            solid[FORMED, p] += amount * number[k, a]
-    for i in range(work.awake.size[LIVE]):
-        p = work.awake.live[i]
-        end, grains = work.moles[p], charge[p] + solid[FORMED, p]
-        before = end + solid[GIVEN, p]
-        work.charge[p] = max(end, grains * end / before) if before > 0.0 else 0.0
+@borrowing
+def take(net: Net, work: Scratch) -> None:
+    """Accepts a step: what is given goes as whole grains, what forms is fresh.
+
+    The unreacted share of grains is the mean over the matter that is there, so that grains which
+    are gone are forgotten: else a short-lived phase would remember all that ever formed of it.
+    """
+    solid = work.solid
+    for n in range(1, work.awake.size[LIVE]):
+        end = max(0.0, work.moles_late[n])  # a last bit below zero is round-off
+        left, share = 1.0, solid[SHARE, n]
+        if work.awake.solid[n] < net.used and end > 0.0:
+            there, formed = work.moles[n], solid[FORMED, n]
+            left = there / work.charge[n] if work.charge[n] > there else 1.0
+            if formed > 0.0:  # half of it at the start, what is left of the rest at the end
+                left = (there * left + 0.5 * formed) / (there + 0.5 * formed)
+            left *= 1.0 - share
+            if formed > 0.0:
+                old = (there + 0.5 * formed) * (1.0 - share)
+                new = there * (1.0 - share) + formed * (1.0 - solid[FRESH, n]) - old
+                young = 1.0 - share * share / 3.0  # evenly formed and eaten since
+                left = (old * left + new * young) / (old + new)
+        work.moles[n] = end
+        work.charge[n] = end / max(left, LEAST_LEFT)
 
 
 @borrowing
-def new_solids(net: Net, material: FloatArray, mean_um: float, total: float, work: Scratch) -> int:
-    """Bits of the solids that a trial step forms and that were not there; sets their grains.
+def new_solids(net: Net, material: FloatArray, mean_um: float, total: float, work: Scratch) -> bool:
+    """Marks the solids that a trial step forms and that were not there; sets their grains.
 
     New grains get the mean size of the sample: what they grow on changes from moment to moment,
     and a figure that depended on it would depend on the length of the steps.
     """
-    awake, bits = work.awake, 0
-    for i in range(awake.size[LIVE]):
-        p = awake.live[i]
-        if (awake.size[KNOWN] >> p) & 1 == 0 and work.moles_early[p] > FEW * total:
-            bits |= 1 << p
-            material[3 * net.molar_mass.size + p] = mean_um
-    return bits
+    awake, new = work.awake, False
+    for n in range(1, awake.size[LIVE]):
+        p = awake.solid[n]
+        if awake.there[p] == ABSENT and work.moles_early[n] > FEW * total:
+            awake.there[p] = NEW
+            new = True
+            place = p if p < net.used else p - net.used
+            other = place if p >= net.used else place + net.used
+            if awake.there[other] == ABSENT:
+                material[3 * net.molar_mass.size + place] = mean_um
+            _opened(n, work.moles[n], net.scarcity * total, work)
+    return new
 
 
 @borrowing
 def pass_step(
-    net: Net, late: bool, moles: FloatArray, charge: FloatArray, total: float,
-    melt_speed: FloatArray, step_s: float, tolerance: float, work: Scratch,
+    net: Net, late: bool, total: float, melt_speed: FloatArray, step_s: float, tolerance: float,
+    work: Scratch,
 ) -> float:  # fmt: skip
     """One pass over a step: with the factors of its start, or with those of start and end.
 
     Args:
         net: Static arrays.
         late: Which.
-        moles: (S,) at the start, mmol.
-        charge: (S,) grains from which each solid was eaten.
-        total: Moles in contact at the start of the segment, mmol.
+        total: Cations at the start of the segment, mmol.
         melt_speed: (M,) factor on the rates where a melt has formed.
         step_s: Length, s.
         tolerance: In mmol.
-        work: Scratch; the result is in ``moles_early`` or ``moles``.
+        work: Scratch; the result is in ``moles_early`` or ``moles_late``.
 
     Returns:
         What had to be cut, mmol.
     """
     awake = work.awake
     speed = work.speed if late else work.first
-    state = work.moles_early if late else moles
+    state = work.moles_early if late else work.moles
     for r in range(awake.size[RUNNING]):
         a = awake.run[r]
-        value = work.constant[a] * state_factor(
-            net, awake.place[5, a], state, total, work.liquid, melt_speed
-        )
+        value = work.constant[a]
+        if awake.moody[a] == 1:
+            value *= state_factor(
+                net, awake, a, state, total, work.liquid, melt_speed, work.early, work.middle,
+                work.late,
+            )  # fmt: skip
         speed[a] = 0.5 * (work.first[a] + value) if late else value
-    place_cores(net, moles, charge, total, work)
+    _place_cores(net, total, work)
     for sweep in range(SWEEPS):
-        change = _sweep(net, speed, moles, total, step_s, work)
-        if change <= CLOSE * tolerance and sweep > 0:
+        change = _sweep(net, speed, total, step_s, work)
+        if change <= CLOSE * tolerance and (late or sweep > 0):
             break
-    target = work.moles if late else work.moles_early
-    return _settle(moles, awake, work.extent, SPILT * total, work.spread, target)
+    return _settle(work, SPILT * total, work.moles_late if late else work.moles_early)

@@ -16,7 +16,7 @@ from surrogates.parameters import Parameter, ParameterSet, shared
 _GAS_TO_CARBONATE = (
     "carbonation", "peroxide_carbonation", "bacuo2_carbonation", "ba2cu3o6_carbonation",
 )  # fmt: skip
-_GREEN, _LIQUID = "BaY2CuO5", "Ba3Cu5O8"
+_GREEN = "BaY2CuO5"
 
 
 def _solids(reaction: Reaction, system: ChemicalSystem) -> set[str]:
@@ -28,7 +28,7 @@ def ybco_parameters(system: ChemicalSystem) -> ParameterSet:
     """Some twenty-five parameters over all reactions of the system."""
     reactants = {r.name: _solids(r, system) for r in system.reactions}
     made = {r.name: {p for p, n in r.equation.items() if n > 0} for r in system.reactions}
-    pairs = {name for name, found in reactants.items() if len(found) == 2}
+    pairs = {name for name, found in reactants.items() if len(found) >= 2}
 
     def those(what: Callable[[set[str]], bool]) -> list[str]:
         return [name for name in sorted(pairs) if what(reactants[name])]
@@ -39,10 +39,9 @@ def ybco_parameters(system: ChemicalSystem) -> ParameterSet:
         "oxide": those(lambda r: bool(r & {"BaO", "BaO2"})),
         "yttria": those(lambda r: "Y2O3" in r),
         "blue_phase": those(lambda r: "Y2Cu2O5" in r),
-        "green_phase": those(lambda r: _GREEN in r and _LIQUID not in r),
+        "green_phase": those(lambda r: _GREEN in r),
         "cuprate": those(lambda r: bool(r & {"Ba2Cu3O6", "BaCuO2"})),
         "decay_of_ybco": those(lambda r: bool(r & ybco)),
-        "liquid": [*those(lambda r: _LIQUID in r), "melting"],
         "forming_ybco": [n for n in sorted(pairs) if made[n] & ybco],
         "gas_to_carbonate": list(_GAS_TO_CARBONATE),
     }
@@ -62,13 +61,12 @@ def ybco_parameters(system: ChemicalSystem) -> ParameterSet:
             ("blue_phase", 1.5),
             ("green_phase", 2.0),
             ("green_phase_ba2cu3o6", 2.0),
+            ("green_phase_cuprates", 2.0),
             ("yttria_ba2cu3o6", 2.0),
         )
     ]
     found += [
         Parameter("energy/Ba2Cu3O6", 6.0, ("energy/Ba2Cu3O6",)),
-        # 5 kJ/mol of this liquid are 20 K of its melting
-        Parameter("energy/Ba3Cu5O8", 5.0, ("energy/Ba3Cu5O8",)),
         Parameter("ln_nucleation", 1.0, ("ln_nucleation",)),
         Parameter("ln_mixing", 0.4, ("ln_mixing",)),
         Parameter("ln_melt/cuprate_melt", 2.0, ("ln_melt/cuprate_melt",)),

@@ -8,7 +8,7 @@ from pydantic_core import InitErrorDetails
 from sdl.chemistry.elements import ATOMIC_MASS
 from sdl.chemistry.system import ChemicalSystem, Phase
 
-MOST_PRODUCTS = 3
+MOST_REACTANTS = MOST_PRODUCTS = 3
 
 
 def check_system(system: ChemicalSystem) -> None:
@@ -99,8 +99,8 @@ def _check_reaction(system: ChemicalSystem, i: int) -> None:
         raise _wrong("too many solids form; allowed: at most 3", made, *at, "equation")
     for name in reaction.blocked_by:
         _known(system, name, *at, "blocked_by")
-    if len(eaten) > 2:
-        raise _wrong("too many solids react; allowed: one or two", eaten, *at, "equation")
+    if len(eaten) > MOST_REACTANTS:
+        raise _wrong("too many solids react; allowed: one to three", eaten, *at, "equation")
     if "default" not in reaction.kinetics:
         message = "there are no `default` kinetics; allowed: default, and others beside it"
         raise _wrong(message, list(reaction.kinetics), *at, "kinetics")

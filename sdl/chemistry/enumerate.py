@@ -98,14 +98,18 @@ class _Energies:
     """Driving forces of equations at the temperatures and in the gases of a system."""
 
     def __init__(self, system: ChemicalSystem) -> None:
-        start = max(COLDEST_K, *(p.gibbs.start_k for p in system.phases))
-        end = min(p.gibbs.end_k for p in system.phases)
+        rules = system.network
+        between = rules.between_c if rules and rules.between_c else None
+        low, high = (t + ZERO_CELSIUS_K for t in between) if between else (COLDEST_K, math.inf)
+        start = max(low, *(p.gibbs.start_k for p in system.phases))
+        end = min(high, *(p.gibbs.end_k for p in system.phases))
         self.grid = np.arange(start, end + 1e-6, STEP_K)
         self.standard = {
             p.name: np.array([p.gibbs.kj_per_mol(float(t)) for t in self.grid])
             for p in system.phases
         }
-        self.pressures = [atmosphere.p_bar for atmosphere in system.gases.values()]
+        gases = rules.gases if rules and rules.gases else tuple(system.gases)
+        self.pressures = [system.gases[gas].p_bar for gas in gases]
 
     def mev_per_atom(self, equation: dict[str, float], eaten: tuple[Phase, ...]) -> FloatArray:
         """Free energy per atom of the solids consumed, meV, (gases x temperatures,)."""

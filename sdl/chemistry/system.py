@@ -170,8 +170,12 @@ class Enumeration(Frozen):
 
     products: Annotated[int, Field(ge=1, le=3)]
     """Most solids that one reaction forms."""
-    window_mev_per_atom: Positive
+    window_mev_per_atom: Annotated[float, Field(ge=0)]
     """Beside the most driven products of a pair, those within this are kept."""
+    gases: tuple[Gas, ...] = ()
+    """Gases in which driving forces are compared; all of the system if empty."""
+    between_c: tuple[float, float] | None = None
+    """Temperatures between which they are compared, degC; all above 427 degC if absent."""
     reference_um: Positive
     tammann: Tammann
     barrier: Barrier | None = None

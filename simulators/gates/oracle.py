@@ -12,10 +12,10 @@ from sdl.chemistry.system import ChemicalSystem
 from sdl.chemistry.thermo import ZERO_CELSIUS_K
 from sdl.core.material import Lot
 from sdl.core.recipe import Recipe
-from simulators import conditions, kernel
+from simulators import conditions, kernel, melts, steps
 from simulators.compiled import compiled
 from simulators.laboratory import Laboratory
-from simulators.network import GAS_NUMBER, Draw, FloatArray, IntArray, Net
+from simulators.network import GAS_NUMBER, Draw, FloatArray, Net
 from simulators.program import ROOM_C
 from simulators.reactor import Reactor, Segment
 from simulators.steps import Scratch
@@ -53,82 +53,85 @@ def _slope(
     net: Net, draw: Draw, work: Scratch, total: float, here_k: float, state: FloatArray,
     rate: FloatArray, made: FloatArray,
 ) -> None:  # fmt: skip
-    """Rates of change of moles, grains and moles apart, (3 * used,), into ``made``."""
-    used, awake = net.used, work.awake
-    count = awake.size[conditions.COUNT]
+    """Rates of change of moles and of the unreacted share of grains, (2 live,), into ``made``."""
+    awake = work.awake
+    count, live = awake.size[conditions.COUNT], awake.size[conditions.LIVE]
     for a in range(count):
         conditions.constants_at(net, draw, awake, a, here_k, work.early)
         work.constant[a] = work.early[0, a] * max(work.early[1, a], 0.0)
-    kernel.liquid_shares(net, here_k, work.liquid)
+    for k in range(3):
+        melts.liquid_shares(net, here_k, work.liquid[k])
     least = LEAST * total
-    moles = np.maximum(state[:used], least)
-    charge = np.maximum(state[used : 2 * used], moles)
-    apart = np.maximum(state[2 * used :], 0.0)
-    kernel.rates(net, moles, charge, total, work.liquid, draw.melt_speed, work, rate)
+    moles = np.maximum(state[:live], least)
+    moles[0] = 0.0
+    left = np.minimum(np.maximum(state[live:], steps.LEAST_LEFT), 1.0)
+    kernel.rates(net, moles, moles / left, total, draw.melt_speed, work, rate)
     made[:] = 0.0
     for a in range(count):
-        core, other = awake.place[0, a], awake.place[1, a]
-        rate[a] *= min(1.0, state[core] / least)
-        if other >= 0:
-            rate[a] *= min(1.0, state[other] / least)
-        made[core] -= rate[a] * awake.number[0, a]
-        if other >= 0:
-            given = rate[a] * awake.number[1, a]
-            made[other] -= given
-            made[used + other] -= given * charge[other] / moles[other]
-        for k in range(2, 5):
-            p = awake.place[k, a]
-            if p >= 0:
-                made[p] += awake.number[k, a] * rate[a]
-                made[used + p] += awake.number[k, a] * rate[a]
-    share = kernel.wet_share(net, moles, total, work.liquid) / kernel.SOAKED_S
-    for p in range(used):
-        wet = share * apart[p]
-        made[2 * used + p] -= wet
-        made[p] += wet
-        made[used + p] += wet
+        for k in range(3):
+            n = awake.place[k, a]
+            if n != 0:
+                rate[a] *= min(1.0, state[n] / least)
+        core = awake.place[0, a]
+        if awake.solid[core] < net.used:
+            made[live + core] -= rate[a] * left[core] / moles[core]
+        for k in range(6):
+            n = awake.place[k, a]
+            amount = rate[a] * awake.per[k, a]
+            made[n] += amount if k >= 3 else -amount
+            if k >= 3 and n != 0 and awake.solid[n] < net.used:
+                made[live + n] += amount * (1.0 - left[n]) / moles[n]
+    made[0] = made[live] = 0.0
 
 
-def right_side(
-    reactor: Reactor,
-    gas: int,
-    vector: FloatArray,
-    parts: Sequence[Segment],
-    laws: IntArray | None = None,
-) -> Slope:
-    """Rates of change during a segment, for LSODA.
+@dataclass(frozen=True)
+class Followed:
+    """A segment for LSODA; the state is moles and unreacted shares of the solids in it."""
 
-    The state is (3 * used,): moles, moles of grains, moles out of contact.
+    slope: Slope
+    start: FloatArray
+    work: Scratch
+
+    def store(self, net: Net, state: FloatArray, vector: FloatArray) -> None:
+        """Puts a state back into a sample."""
+        live = self.start.size // 2
+        moles = np.maximum(state[:live], 0.0)
+        self.work.moles[:live] = moles
+        self.work.charge[:live] = moles / np.clip(state[live:], steps.LEAST_LEFT, 1.0)
+        steps.leave(net, vector, self.work)
+
+
+def follow(reactor: Reactor, gas: int, vector: FloatArray, parts: Sequence[Segment]) -> Followed:
+    """Rates of change during segments, for LSODA.
 
     Args:
         reactor: The laboratory.
         gas: Number of the furnace gas.
         vector: The sample before the segments, with grain sizes for what will form.
         parts: The segments; what can react in any of them is integrated in all.
-        laws: (used,) table of the law of each core, -1 where the strongest of all takers decides.
     """
     net, draw = reactor.network.net, reactor.draw
-    used, work = net.used, kernel.scratch(net)
+    used, solids, work = net.used, net.molar_mass.size, kernel.scratch(net)
     coldest = min(min(p.start_c, p.end_c) for p in parts) + ZERO_CELSIUS_K
     hottest = max(max(p.start_c, p.end_c) for p in parts) + ZERO_CELSIUS_K
     longest = sum(p.duration_s for p in parts)
-    conditions.fall_asleep(net, work.awake)
-    conditions.wake(
-        net, draw, gas, vector, coldest, hottest, 10.0 * longest, (1 << used) - 1, work.awake
-    )
-    if laws is not None:
-        known = (laws >= 0) & (work.awake.table >= 0)
-        work.awake.table[known] = laws[known]
-    total = float(net.cations[:used] @ vector[:used])
-    rate = np.zeros(net.need.size)
+    total = float(net.cations[:used] @ (vector[:used] + vector[solids : solids + used]))
+    conditions.fall_asleep(net, vector, total, work.awake)
+    work.awake.there[:] = conditions.NEW
+    conditions.wake(net, draw, gas, vector, coldest, hottest, 10.0 * longest, work.awake)
+    steps.enter(net, vector, total, 0, work)
+    live = int(work.awake.size[conditions.LIVE])
+    grains = np.maximum(work.charge[:live], work.moles[:live])
+    left = np.divide(work.moles[:live], grains, out=np.ones(live), where=grains > 0.0)
+    rate = np.zeros(net.kind.size)
 
     def slope(time: float, state: FloatArray, part: Segment) -> FloatArray:
         here = part.start_c + (part.end_c - part.start_c) * time / part.duration_s
-        made = np.zeros(3 * used)
+        made = np.zeros(2 * live)
         _slope(net, draw, work, total, here + ZERO_CELSIUS_K, state, rate, made)
         return made
 
-    return slope
+    return Followed(slope, np.concatenate([work.moles[:live], left]), work)
 
 
 def still(system: ChemicalSystem) -> ChemicalSystem:
@@ -161,12 +164,7 @@ def lsoda_gaps(
 
 
 def _gap(reactor: Reactor, number: int, recipe: Recipe) -> Gap:
-    """One anneal.
-
-    Which law a core follows when several reactions eat it is the kernel's choice, by what has
-    formed: a part of the model, so LSODA takes it over from each segment. Which reactions run, it
-    decides for itself, with a threshold ten times lower.
-    """
+    """One anneal; which reactions run LSODA decides for itself, with a threshold ten times lower."""
     anneal = recipe.anneals()[0]
     material = reactor.empty()
     for dose in recipe.doses():
@@ -181,7 +179,7 @@ def _gap(reactor: Reactor, number: int, recipe: Recipe) -> Gap:
             net, reactor.draw, ours, gas, part.start_c + ZERO_CELSIUS_K,
             part.end_c + ZERO_CELSIUS_K, part.duration_s, reactor.tolerance, work,
         )  # fmt: skip
-        finished, more = _followed(reactor, gas, truth, ours, part, work.awake.table)
+        finished, more = _follow(reactor, gas, truth, ours, part)
         calls += more
         if not finished:
             return Gap(number, float("nan"), "", calls)
@@ -190,26 +188,19 @@ def _gap(reactor: Reactor, number: int, recipe: Recipe) -> Gap:
     return Gap(number, float(apart[worst]), reactor.network.solid_names[worst], calls)
 
 
-def _followed(
-    reactor: Reactor, gas: int, truth: FloatArray, ours: FloatArray, part: Segment, laws: IntArray
+def _follow(
+    reactor: Reactor, gas: int, truth: FloatArray, ours: FloatArray, part: Segment
 ) -> tuple[bool, int]:
     """Takes ``truth`` through a segment by LSODA; whether it finished, and the calls it took."""
-    net = reactor.network.net
-    used, solids = net.used, net.molar_mass.size
+    solids = reactor.network.net.molar_mass.size
     grains = slice(3 * solids, 4 * solids)
     new = truth[grains] <= 0.0
     truth[grains][new] = ours[grains][new]
-    slope = right_side(reactor, gas, truth, (part,), laws)
-    columns = (0, 2, 1)  # moles, grains, apart
-    state = np.concatenate([truth[k * solids : k * solids + used] for k in columns])
-    after, calls = _integrated(slope, state, part)
-    if after is None:
-        return False, calls
-    for place, k in enumerate(columns):
-        truth[k * solids : k * solids + used] = np.maximum(
-            after[place * used : (place + 1) * used], 0.0
-        )
-    return True, calls
+    followed = follow(reactor, gas, truth, (part,))
+    after, calls = _integrated(followed.slope, followed.start, part)
+    if after is not None:
+        followed.store(reactor.network.net, after, truth)
+    return after is not None, calls
 
 
 def _shares(net: Net, vector: FloatArray) -> FloatArray:
