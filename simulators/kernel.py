@@ -37,6 +37,7 @@ from simulators.powder import coarsen, dispense, mill, press, solid_masses, wash
 from simulators.step_error import step_error
 from simulators.steps import (
     FORMED,
+    IDLE,
     PACE,
     ROWS,
     Scratch,
@@ -45,7 +46,6 @@ from simulators.steps import (
     line_up,
     new_solids,
     pass_step,
-    pick,
     reopen,
     start_step,
     supply,
@@ -189,8 +189,9 @@ def _integrate(
         there = here + slope * step
         _melt(net, here, there, work)
         start_step(net, total, step, work)
-        awake.size[LINED] = 0
-        while line_up(total, work):  # again where the step forms what sets off more reactions
+        awake.size[LINED] = awake.size[RUNNING] = 0
+        hot, least = max(here, there), IDLE * tolerance * total
+        while line_up(net, total, hot, step, least, work):  # again where the step forms what sets off more reactions
             _take_constants(net, draw, here, there, work)
             part = _until_turn(net, total, step, tolerance, work) if slope != 0.0 else 1.0
             if part < 1.0:
@@ -199,13 +200,18 @@ def _integrate(
                 _melt(net, here, there, work)
                 start_step(net, total, step, work)
                 _take_constants(net, draw, here, there, work)
-            pick(net, total, step, tolerance, work)
             pass_step(net, False, total, draw.melt_speed, step, tolerance * total, work)
             if new_solids(net, material, mean_um, total, work):
                 known = awake.size[LIVE]
                 wake(net, draw, gas, material, start_k, end_k, duration_s, awake)
                 enter(net, material, total, known, work)
             reopen(net, total, work)
+        if awake.size[RUNNING] == 0:  # too cold for anything, or nothing left that can react
+            time, here = (end if last else time + step), there
+            for n in range(1, awake.size[LIVE]):
+                work.solid[PACE, n] = 0.0
+            step = min(longest, 4.0 * step)
+            continue
         cut = pass_step(net, True, total, draw.melt_speed, step, tolerance * total, work)
         error = step_error(slope != 0.0, total, cut, step, tolerance * total, work)
         if error > 1.0 and step > smallest:
@@ -215,7 +221,7 @@ def _integrate(
         take(net, work)
         _after(net, slope != 0.0, there, step, vapour, work)
         growth = 4.0 if error < 0.05 else 0.9 / math.sqrt(error)
-        step = min(longest, step * max(0.3, growth))
+        step = max(smallest, min(longest, step * max(0.3, growth)))
     leave(net, material, work)
     return taken
 
@@ -235,11 +241,11 @@ def _after(
         for v in range(net.vapour_number.shape[1]):
             vapour[v] += amount * net.vapour_number[j, v]
     if warming:
-        for r in range(awake.size[LINED]):
-            a = awake.lined[r]
-            awake.known_k[a] = there_k
-            for k in range(3):
-                work.early[k, a] = work.late[k, a]
+        for a in range(awake.size[COUNT]):
+            if awake.known_k[1, a] == there_k:
+                awake.known_k[0, a] = there_k
+                for k in range(3):
+                    work.early[k, a] = work.late[k, a]
 
 
 @borrowing
@@ -251,25 +257,35 @@ def _melt(net: Net, here_k: float, there_k: float, work: Scratch) -> None:
 
 @borrowing
 def _take_constants(net: Net, draw: Draw, here_k: float, there_k: float, work: Scratch) -> None:
-    """Mean constants of the reactions that run in a step between two temperatures."""
+    """Mean constants of the reactions of a step between two temperatures; lists those that matter."""
     awake, early, middle, late = work.awake, work.early, work.middle, work.late
+    running = 0
     for r in range(awake.size[LINED]):
         a = awake.lined[r]
-        if awake.known_k[a] != here_k:
+        if awake.known_k[0, a] != here_k:
             constants_at(net, draw, awake, a, here_k, early)
-            awake.known_k[a] = here_k
-        elif here_k == there_k:
-            continue
+            awake.known_k[0, a] = here_k
+        needed = work.speed[a]
+        first = early[0, a] * max(0.0, early[1, a])
+        work.constant[a] = work.doubt[a] = 0.0
         if here_k == there_k:
-            work.doubt[a] = 0.0
-            work.constant[a] = early[0, a] * max(0.0, early[1, a])
+            if first >= needed:
+                work.constant[a] = first
+                awake.run[running] = a
+                running += 1
             continue
-        constants_at(net, draw, awake, a, there_k, late)
+        if awake.known_k[1, a] != there_k:
+            constants_at(net, draw, awake, a, there_k, late)
+            awake.known_k[1, a] = there_k
+        if max(first, late[0, a] * late[1, a]) < needed:
+            continue
+        awake.run[running] = a
+        running += 1
         rise_k = awake.rate[1, a]
         if awake.rate[3, a] > 0.0 or net.slowest_s * max(early[0, a], late[0, a]) > 0.05:
             rise_k = 0.0
         whole = mean_constant(rise_k, here_k, there_k, a, early, late)
-        work.constant[a], work.doubt[a] = whole, 0.0
+        work.constant[a] = whole
         near = max(early[2, a], late[2, a]) > -NEARLY and min(early[2, a], late[2, a]) < 0.0
         if near or awake.moody[a] == 1 or abs(early[0, a] - late[0, a]) > 0.5 * early[0, a]:
             middle_k = 0.5 * (here_k + there_k)
@@ -281,6 +297,7 @@ def _take_constants(net: Net, draw: Draw, here_k: float, there_k: float, work: S
             work.constant[a] = max(0.0, halves + (halves - whole) / 3.0)
             if halves > 0.0:
                 work.doubt[a] = min(abs(halves - whole) / (3.0 * halves), 1.0)
+    awake.size[RUNNING] = running
 
 
 @borrowing
@@ -311,7 +328,7 @@ def scratch(net: Net) -> Scratch:
     reactions, solids = net.kind.size, 2 * net.used + 1
     awake = Awake(
         np.zeros(reactions, np.int64), np.zeros((6, reactions), np.uint64),
-        np.zeros((6, reactions)), np.zeros((4, reactions)), np.zeros(reactions),
+        np.zeros((6, reactions)), np.zeros((4, reactions)), np.zeros((2, reactions)),
         np.zeros(reactions, np.int64), np.zeros(reactions, np.uint64),
         np.zeros(reactions, np.uint64),
         np.zeros(solids, np.int64), np.zeros(solids, np.int64), np.zeros(solids, np.uint64),
@@ -319,7 +336,7 @@ def scratch(net: Net) -> Scratch:
     )  # fmt: skip
     rows, states = np.zeros((5, reactions)), np.zeros((4, solids))
     return Scratch(
-        awake, np.zeros((3, reactions)), np.zeros((3, reactions)), np.zeros((3, reactions)), rows[0], rows[1], rows[2],
-        rows[3], rows[4], states[0], states[1], states[2], states[3], np.zeros((ROWS, solids)),
+        awake, np.zeros((3, reactions)), np.zeros((3, reactions)), np.zeros((3, reactions)),
+        rows[0], rows[1], rows[2], rows[3], rows[4], states[0], states[1], states[2], states[3], np.zeros((ROWS, solids)),
         np.zeros((3, net.melt.shape[0] + 1)),
     )  # fmt: skip

@@ -119,7 +119,8 @@ def tabulate(law: int, ratio: float, interface: float, out: FloatArray) -> None:
         law: Number of the law.
         ratio: Volume of layer per volume of core.
         interface: Resistance of the interface.
-        out: (nodes + 1, 2) result; row 0 holds the shift and the nodes per unit of abscissa.
+        out: (nodes + 1, 2) result; row 0 holds the root of the shift and the nodes per unit of
+            abscissa.
     """
     nodes = out.shape[0] - 1
     end = law_integral(law, 0.0, ratio, interface)
@@ -127,7 +128,7 @@ def tabulate(law: int, ratio: float, interface: float, out: FloatArray) -> None:
     shift = 0.5 * resistance * resistance / bend
     root = math.sqrt(shift)
     width = (math.sqrt(end + shift) - root) / (nodes - 1)
-    out[0, 0], out[0, 1] = shift, 1.0 / width
+    out[0, 0], out[0, 1] = root, 1.0 / width
     u = 1.0
     for i in range(nodes):
         x = root + i * width
@@ -143,8 +144,8 @@ def tabulate(law: int, ratio: float, interface: float, out: FloatArray) -> None:
 @borrowing
 def fresh_share(table: FloatArray, integral: float) -> float:
     """Unreacted share (u**3) of a grain at a value of the law's integral, from its table."""
-    shift = table[0, 0]
-    position = (math.sqrt(integral + shift) - math.sqrt(shift)) * table[0, 1]
+    root = table[0, 0]
+    position = (math.sqrt(integral + root * root) - root) * table[0, 1]
     node = int(position)
     if node >= table.shape[0] - 2:
         return 0.0

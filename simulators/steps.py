@@ -31,8 +31,8 @@ LEAST_LEFT = 1.0e-6
 ROWS = 20
 IDLE = 1.0e-3
 """Share of the tolerance below which a reaction is left out of a step."""
-MOST_LIFT = 1.0e3
-"""No melt speeds a reaction up by more, for that purpose."""
+LEAST_LIFT = 1.0e-3
+"""One over the factor by which a melt may speed a reaction up, for that purpose."""
 SPILT = 1.0e-13
 """Share of the sample's cations that may fall below zero by round-off."""
 
@@ -124,22 +124,57 @@ def supply(awake: Awake, moles: FloatArray) -> float:
 
 
 @borrowing
-def line_up(total: float, work: Scratch) -> bool:
-    """Lists the reactions whose reactants are there or form in the step; whether there are more."""
+def line_up(net: Net, total: float, hot_k: float, step_s: float, least: float, work: Scratch) -> bool:
+    """Lists the reactions that may do something worth counting in a step.
+
+    Fresh grains under any law of layers are converted by at most 3 sqrt(k t), and by 3 k t over
+    the resistance of the interface; under the others by at most 3 k t. From that follows the least
+    constant, into ``work.speed``.
+
+    Args:
+        net: Static arrays.
+        total: Cations at the start of the segment, mmol.
+        hot_k: Highest temperature of the step, K.
+        step_s: Length, s.
+        least: What is worth counting, mmol.
+        work: What is there and what forms in the step.
+
+    Returns:
+        Whether there are more than when it was called before in this step.
+    """
     awake, moles, formed = work.awake, work.moles, work.solid[FORMED]
-    running, least = 0, SCRAPS * total
+    listed, scarce, scraps = 0, net.scarcity * total, SCRAPS * total
+    inverse, longest = 1.0 / hot_k, 1.0 / step_s
     for a in range(awake.size[COUNT]):
         core, one, two = awake.place[0, a], awake.place[1, a], awake.place[2, a]
-        if moles[core] + formed[core] <= least:
+        there = moles[core] + formed[core]
+        if there <= scraps:
             continue
-        if one != 0 and moles[one] + formed[one] <= least:
+        rate = longest
+        if one != 0:
+            amount = moles[one] + formed[one]
+            if amount <= scraps:
+                continue
+            rate *= (amount + scarce) / amount
+        if two != 0:
+            amount = moles[two] + formed[two]
+            if amount <= scraps:
+                continue
+            rate *= (amount + scarce) / amount
+        part = least / there
+        if net.law[awake.table[core]] < 3:
+            rate *= max(part * net.interface * (1.0 / 3.0), part * part * (1.0 / 9.0))
+        else:
+            rate *= part * (1.0 / 3.0)
+        if awake.moody[a] == 1:
+            rate *= LEAST_LIFT
+        if math.log(rate) > awake.rate[0, a] - awake.rate[1, a] * inverse:
             continue
-        if two != 0 and moles[two] + formed[two] <= least:
-            continue
-        awake.lined[running] = a
-        running += 1
-    more = running > awake.size[LINED]
-    awake.size[LINED] = running
+        work.speed[a] = rate
+        awake.lined[listed] = a
+        listed += 1
+    more = listed > awake.size[LINED]
+    awake.size[LINED] = listed
     return more
 
 
@@ -149,35 +184,6 @@ def reopen(net: Net, total: float, work: Scratch) -> None:
     for n in range(1, work.awake.size[LIVE]):
         if work.solid[FORMED, n] > 0.0 and work.solid[OPEN, n] <= SHUT:
             _opened(n, work.moles[n], net.scarcity * total, work)
-
-
-@borrowing
-def pick(net: Net, total: float, step_s: float, tolerance: float, work: Scratch) -> None:
-    """Leaves out the reactions that cannot do anything worth counting in a step.
-
-    Fresh grains under any law of layers are converted by at most 3 sqrt(k t), and by 3 k t over
-    the resistance of the interface; under the others by at most 3 k t.
-    """
-    awake, moles, solid = work.awake, work.moles, work.solid
-    running, least, scarce = 0, IDLE * tolerance * total, net.scarcity * total
-    for r in range(awake.size[LINED]):
-        a = awake.lined[r]
-        core = awake.place[0, a]
-        progress = work.constant[a] * step_s
-        for k in range(1, 3):
-            n = awake.place[k, a]
-            if n != 0:
-                there = moles[n] + solid[FORMED, n]
-                progress *= there / (there + scarce)
-        if awake.moody[a] == 1:
-            progress *= MOST_LIFT
-        part = 3.0 * progress
-        if net.law[awake.table[core]] < 3:
-            part = min(part / net.interface, 3.0 * math.sqrt(progress))
-        if min(part, 1.0) * (moles[core] + solid[FORMED, core]) > least:
-            awake.run[running] = a
-            running += 1
-    awake.size[RUNNING] = running
 
 
 @inlined
