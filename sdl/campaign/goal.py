@@ -94,7 +94,7 @@ def amount_words(task: Task, finished: Finished) -> str:
     if task.objective is None:
         return purity
     if finished.reading is None:
-        return finished.state.value
+        return f"no value, {purity} pure"
     quantity = task.objective.quantity()
     value = quantity.words(finished.reading.value, finished.reading.sigma)
     return f"{value}, {purity} pure"

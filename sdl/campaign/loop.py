@@ -45,7 +45,13 @@ from sdl.core.event import (
     Vetoed,
     Violation,
 )
-from sdl.core.material import SampleState, last_measurement, last_scan
+from sdl.core.material import (
+    Observation,
+    Reading,
+    SampleState,
+    last_measurement,
+    last_scan,
+)
 from sdl.core.model import Frozen
 from sdl.core.proposal import Request, SampleView
 from sdl.core.protocols import Lab, Learner, Policy
@@ -253,7 +259,7 @@ class Campaign:
                 state=how,
                 purity=None if amount is None else amount.weight_fraction,
                 sigma=None if amount is None else amount.sigma,
-                reading=None if measurement is None else measurement.reading,
+                reading=_trusted(measurement),
                 cost=cost.total,
                 furnace_hours=cost.furnace_hours,
             )
@@ -355,6 +361,13 @@ class Campaign:
         now_s = self.lab.advance(max(due_s, self.state.time_s))
         self.record(*map(_ending, self.lab.events(now_s)))
         return True
+
+
+def _trusted(measurement: Observation | None) -> Reading | None:
+    """The property, where the measurement is good: a bad one gives no number to go by."""
+    if measurement is None or measurement.quality != "good":
+        return None
+    return measurement.reading
 
 
 def _ending(event: LabEvent) -> Event:

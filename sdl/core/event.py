@@ -160,7 +160,7 @@ class Finished(Frozen):
     """Measured weight fraction of the target, ``None`` when nothing was measured."""
     sigma: float | None = None
     reading: Annotated[Reading | None, Field(exclude_if=lambda v: v is None)] = None
-    """Last measured property, where one was measured."""
+    """Last measured property, where one was measured and the measurement is good."""
     cost: float = 0.0
     furnace_hours: float = 0.0
 

@@ -74,10 +74,10 @@ class Experiment:
 
     @property
     def reading(self) -> Reading | None:
-        """Measured property at the regular end; ``None`` where there is none."""
+        """Measured property at the regular end; ``None`` where there is none to go by."""
         if self.finished is None or self.failed or self.measurement is None:
             return None
-        return self.measurement.reading
+        return self.measurement.reading if self.measurement.quality == "good" else None
 
     @property
     def counts(self) -> bool:

@@ -280,7 +280,7 @@ def _measured(record: CampaignRecord, experiment: Experiment) -> str:
     if record.task.objective is None:
         return pure
     if reading is None:
-        return f"{pure} pure"
+        return f"no value; {pure} pure"
     return f"{_value(record, reading.value, reading.sigma)}; {pure} pure"
 
 

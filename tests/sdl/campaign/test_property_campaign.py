@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,13 @@ from sdl.campaign.design import needs_approval
 from sdl.campaign.goal import Goal, amount_words
 from sdl.campaign.labs.fast import FastLab
 from sdl.campaign.loop import Campaign
-from sdl.campaign.opening import begin, check_consistency, resume
+from sdl.campaign.opening import begin, check_consistency, read_config, resume
 from sdl.campaign.places import MEMORY
+from sdl.campaign.state import CampaignState, SampleProgress
 from sdl.core.command import Verb
 from sdl.core.errors import ConfigError
-from sdl.core.event import Finished, Intended, Observed
-from sdl.core.material import Observation, PhaseAmount, Reading
+from sdl.core.event import Event, Finished, Intended, Observed
+from sdl.core.material import Observation, PhaseAmount, Reading, SampleState
 from sdl.core.proposal import Budget, Proposal, Request, Result
 from sdl.core.seeds import key_of
 from sdl.journal.projection import projection
@@ -188,6 +190,29 @@ def test_a_stop_in_other_words_than_the_task_is_refused(tmp_path: Path) -> None:
         check_consistency(_config(stop=StopConfig(purity=0.9)), TASK, file)
     with pytest.raises(ValueError, match="names one goal"):
         StopConfig()
+
+
+def test_the_template_is_valid() -> None:
+    with resources.as_file(resources.files("sdl.templates") / "ferrite.yaml") as path:
+        config, task = read_config(path)
+    assert task.objective is not None
+    assert config.stop is not None
+    assert config.stop.value is not None
+    assert task.objective.reached(config.stop.value)
+
+
+def test_a_bad_measurement_gives_no_number(whole: Campaign) -> None:
+    scan, measured = _observations(81.0, 0.97)
+    proposal = whole.state.proposals["P1"]
+    sample = SampleProgress("S9", proposal, list(proposal.recipe.steps))
+    bad = measured.model_copy(update={"quality": "no saturation"})
+    sample.observations += [scan, bad]
+    state = CampaignState(active={"S9": sample}, begun=whole.state.begun)
+    end = Finished(sample="S9", proposal="P1", state=SampleState.FINISHED, purity=0.97, sigma=0.01)
+    state.apply(Event.of(0.0, end))
+    assert state.best() is None
+    assert state.finished["S9"].result.measurement == bad
+    assert amount_words(TASK, end) == "no value, 97.0% ± 1.0% pure"
 
 
 def test_environments_refuse_and_say_where_to_go() -> None:
