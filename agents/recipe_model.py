@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +29,8 @@ BARE_PRIORS = Priors(amplitude=1.0, noise=0.05, offset=1.0)
 DISCREPANCY = 0.04
 """Standard deviation of measured minus predicted purity in the right member of the ensemble."""
 LEAST_MEMBERS = 8.0
+LEAST_SIGMA = 2e-3
+"""Smallest sigma of a property that a model believes, in units of the spread of the results."""
 
 
 class Twin(Protocol):
@@ -113,9 +115,13 @@ def properties_of(results: Sequence[Result], space: TaskSpace) -> Measured:
         seen = result.measurement
         if seen is None or seen.reading is None or seen.quality != "good":
             return None
-        return seen.reading.value, max(seen.reading.sigma, 1e-6)
+        return seen.reading.value, seen.reading.sigma
 
-    return _measured(results, space, value)
+    data = _measured(results, space, value)
+    # What is not magnetic at all is measured as nothing with hardly any sigma: too sharp a datum
+    # for the algebra, and no process is known that well.
+    least = max(LEAST_SIGMA * float(np.std(data.purity)), 1e-6) if len(data) else 0.0
+    return replace(data, sigma=np.maximum(data.sigma, least))
 
 
 def _measured(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agents.recipe_model import properties_of
 from agents.registry import make_policy
 from envs.batched import BatchedSynthesis
 from sdl.campaign.config import ApproveAbove, BudgetConfig, CampaignConfig, StopConfig
@@ -218,6 +219,26 @@ def test_a_bad_measurement_gives_no_number(whole: Campaign) -> None:
 def test_environments_refuse_and_say_where_to_go() -> None:
     with pytest.raises(ConfigError, match="play for purity"):
         BatchedSynthesis(TASK, rows=2, seed=0)
+
+
+def test_a_value_without_sigma_is_not_believed_to_the_last_digit() -> None:
+    recipe = SPACE.decode(np.full(SPACE.dimension, 0.3))
+    results = []
+    for number, value in enumerate((0.0, 60.0)):
+        scan, measured = _observations(value, 0.97)
+        reading = measured.reading
+        assert reading is not None
+        sharp = reading.model_copy(update={"sigma": 1e-5})
+        results.append(
+            Result(
+                sample=f"S{number + 1}",
+                proposal="P1",
+                recipe=recipe,
+                observation=scan,
+                measurement=measured.model_copy(update={"reading": sharp}),
+            )
+        )
+    assert properties_of(results, SPACE).sigma == pytest.approx([0.06, 0.06])
 
 
 def _best_of(policy_name: str, rounds: int) -> float:
