@@ -10,7 +10,8 @@ import numpy.typing as npt
 from agents.candidates import Candidates, around, join, of_points, point_of, points_of, spread
 from agents.ledger import Ledger, text_of
 from agents.reasons import reason
-from agents.recipe_model import Measured, RecipeModel, Twin, View, measured_of
+from agents.recipe_model import Measured, RecipeModel, Twin, View
+from agents.worth import worth_of
 from sdl.core.errors import ModelError
 from sdl.core.event import Event
 from sdl.core.proposal import ModelVersion, Prediction, Proposal, Request, Result, SampleView
@@ -19,7 +20,6 @@ from sdl.core.recipe import Recipe, Step, Stop
 from sdl.core.seeds import generator
 from sdl.tasks.space import TaskSpace
 from sdl.tasks.task import Task
-from surrogates.acquisition import log_bounded_improvement, log_probability_above
 from surrogates.gaussian_process import GaussianProcess
 from surrogates.model_file import dump, restore
 from surrogates.posterior import CandidateTable, log_density
@@ -30,10 +30,6 @@ FIRST_FIT = 4
 """Results with a number before the first fit."""
 HELD_BACK = 4
 """Every fourth result is kept from every fit and judges the models."""
-NEAR = 4
-"""Steps around each of up to four good recipes; with a twin each costs one run per member."""
-CEILING = 1.0
-"""Largest purity there is."""
 
 
 class BayesPolicy:
@@ -65,7 +61,9 @@ class BayesPolicy:
     ) -> None:
         self._task, self._blobs, self._twin = task, blobs, twin
         self._ledger = Ledger()
-        self._surrogate = RecipeModel(TaskSpace(task), twin)
+        space = TaskSpace(task)
+        self._worth = worth_of(task, space)
+        self._surrogate = RecipeModel(space, twin, standardise=task.objective is not None)
         self._loaded: tuple[str, GaussianProcess] | None = None
 
     def ingest(self, event: Event) -> None:
@@ -83,7 +81,7 @@ class BayesPolicy:
             ModelError: The file of the promoted model is not at hand.
         """
         surrogate = self._surrogate
-        data = measured_of(request.results, request.targets[0], surrogate.space)
+        data = self._worth.data(request.results)
         view = surrogate.view(self._model(surrogate, data), data)
         candidates = self._candidates(request, view, data)
         return self._pick(request, view, data, candidates)
@@ -95,7 +93,7 @@ class BayesPolicy:
         held-back results a larger log density than the present one, both knowing the same others.
         """
         surrogate = self._surrogate
-        data = measured_of(self._ledger.results, self._task.target, surrogate.space)
+        data = self._worth.data(self._ledger.results)
         if len(data) < FIRST_FIT:
             return None
         self._blobs = blobs if self._blobs is None else self._blobs
@@ -170,11 +168,13 @@ class BayesPolicy:
             rows = [i for i, recipe in enumerate(known.recipes) if text_of(recipe) not in without]
             far = known.take(np.asarray(rows, dtype=np.intp))
         table = view.table(far.points, far.recipes)
-        centres = [far.points[np.argsort(-table.mean, kind="stable")[:1]]]
-        centres.append(far.points[np.argsort(-(table.mean + table.sd), kind="stable")[:1]])
+        merit = self._worth.merit(table.mean)
+        centres = [far.points[np.argsort(-merit, kind="stable")[:1]]]
+        centres.append(far.points[np.argsort(-(merit + table.sd), kind="stable")[:1]])
         if len(data):
-            centres.append(data.points[np.argsort(-data.purity, kind="stable")[:2]])
-        near = around(space, np.vstack(centres), NEAR, rng, width=0.08)
+            best = np.argsort(-self._worth.merit(data.purity), kind="stable")[:2]
+            centres.append(data.points[best])
+        near = around(space, np.vstack(centres), self._worth.near, rng, width=0.08)
         return join(far, of_points(space, near, without=without))
 
     def _pick(
@@ -188,13 +188,15 @@ class BayesPolicy:
         count, known = len(candidates), len(candidates) + len(data)
         for row in range(known, len(recipes)):
             table.pend(row)
-        # Noise makes the best measured value an optimist; its posterior mean is the one to beat.
-        incumbent = float(np.max(table.mean[count:], initial=0.0))
-        allowed = _log_success(candidates.points, data, space)
+        worth = self._worth
+        pure = worth.log_allowed(request.results, np.vstack(points))
+        known_means = table.mean[count:] if len(data) else table.mean[:0]
+        incumbent = worth.incumbent(known_means, pure[count : count + len(known_means)])
+        allowed = _log_success(candidates.points, data, space) + pure[:count]
         open_rows = np.ones(count, dtype=bool)
         proposals: list[Proposal] = []
         for _ in range(min(request.free_slots, count)):
-            gain = log_bounded_improvement(table.mean[:count], table.sd[:count], incumbent, CEILING)
+            gain = worth.log_gain(table.mean[:count], table.sd[:count], incumbent)
             row = int(np.argmax(np.where(open_rows, gain + allowed, -np.inf)))
             proposals.append(
                 self._proposal(
@@ -202,7 +204,8 @@ class BayesPolicy:
                 )
             )
             open_rows[row] = False
-            incumbent = max(incumbent, float(table.mean[row]))
+            if pure[row] > np.log(0.5) and np.isfinite(incumbent):
+                incumbent = max(incumbent, float(worth.merit(table.mean[row : row + 1])[0]))
             table.pend(row)
         return proposals
 
@@ -218,14 +221,15 @@ class BayesPolicy:
         gain: float,
     ) -> Proposal:
         mean, sd = float(table.mean[row]), float(table.sd[row])
-        chance = float(np.exp(log_probability_above(np.array(mean), np.array(sd), incumbent)))
-        shown = min(max(mean, 0.0), CEILING)
+        chance, shown = self._worth.chance(mean, sd, incumbent), self._worth.shown(mean)
         sigma = float(np.hypot(sd, table.future_noise))
         version, belief = self._ledger.model, view.belief
+        # Nobody knows the size of a property before the first has been measured.
+        foreseen = self._task.objective is None or np.isfinite(incumbent)
         details = {
             "log_acquisition": gain,
             "chance": chance,
-            "incumbent": incumbent,
+            "incumbent": incumbent if np.isfinite(incumbent) else None,
             "twin_mean": float(view.prior([recipe])[0]),
         }
         if belief is not None:
@@ -234,15 +238,15 @@ class BayesPolicy:
             id=f"P{request.next_id + len(before)}",
             target=request.targets[0],
             recipe=recipe,
-            prediction=Prediction(mean=shown, sigma=sigma),
+            prediction=Prediction(mean=shown, sigma=sigma) if foreseen else None,
             reason=reason(
                 recipe,
                 request.results,
                 _nearest(recipe, request.results, view.surrogate.space),
                 on_the_way=[p.recipe for p in (*request.pending, *before)],
                 chance=chance,
-                mean=shown,
-                sigma=sigma,
+                predicted=self._worth.words(shown, sigma) if foreseen else "",
+                subject=self._worth.subject(recipe),
                 believer="the model" if belief is None else "the twin",
             ),
             policy=self.name,

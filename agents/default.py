@@ -17,7 +17,8 @@ class DefaultPolicy:
     """Decides which policy fits the laboratory, on the first request, and leaves the rest to it.
 
     ``agents.pool.PoolDecider`` where the laboratory replays a table of recipes, else
-    ``agents.bayes.BayesPolicy`` over the task's space with the task's twin. Neither is imported
+    ``agents.bayes.BayesPolicy`` over the task's space with the task's twin; without a twin where
+    the task is about a property. Neither is imported
     before it is needed: a pool needs no torch, a space no pool.
 
     Args:
@@ -82,7 +83,8 @@ class DefaultPolicy:
         require_extra("bayes", purpose, "torch", "gpytorch", "safetensors", "scipy")
         from agents.bayes import BayesPolicy
 
-        if not self._twin:
+        if not self._twin or self._task.objective is not None:
+            # The twin predicts phases; what a property makes of them is left to the process.
             return BayesPolicy(self._task, self._blobs)
         require_extra("twin", purpose, "numba")
         from agents.twin_prior import twin_of

@@ -34,7 +34,8 @@ class Ledger:
     def __init__(self) -> None:
         self._recipes: dict[str, Recipe] = {}
         self._proposal_of: dict[str, str] = {}
-        self._last: dict[str, Observation] = {}
+        self._scans: dict[str, Observation] = {}
+        self._measured: dict[str, Observation] = {}
         self._results: list[Result] = []
         self._refused: list[Recipe] = []
         self.model: ModelVersion | None = None
@@ -65,7 +66,8 @@ class Ledger:
                 self._refuse(event.read(Rejected).proposal)
             case EventKind.OBSERVED:
                 observation = event.read(Observed).observation
-                self._last[observation.sample] = observation
+                kept = self._scans if observation.reading is None else self._measured
+                kept[observation.sample] = observation
             case EventKind.DECIDED:
                 self._extend(event.read(Decided))
             case EventKind.FINISHED:
@@ -98,7 +100,8 @@ class Ledger:
                 sample=finished.sample,
                 proposal=finished.proposal,
                 recipe=recipe,
-                observation=self._last.get(finished.sample) if good else None,
+                observation=self._scans.get(finished.sample) if good else None,
+                measurement=self._measured.get(finished.sample) if good else None,
                 cost=finished.cost,
             )
         )

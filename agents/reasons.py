@@ -15,8 +15,8 @@ def reason(
     *,
     on_the_way: Sequence[Recipe] = (),
     chance: float,
-    mean: float,
-    sigma: float,
+    predicted: str,
+    subject: str = "",
     believer: str,
 ) -> str:
     """The sentence that goes into the journal and the report.
@@ -27,25 +27,26 @@ def reason(
         nearest: The most similar of them, ``None`` when there is none.
         on_the_way: Recipes of samples whose outcome is not known yet.
         chance: Probability that it beats the best so far.
-        mean: Predicted purity.
-        sigma: Standard deviation of the predicted measurement.
+        predicted: Predicted measurement with its standard deviation.
+        subject: What is made, where that differs between recipes.
         believer: Who gives the chance: ``the twin`` or ``the model``.
     """
     anneal = recipe.anneals()[0]
     what = f"{anneal.gas.value} at {anneal.temperature_c:.0f} °C for {anneal.dwell_h:.3g} h"
-    predicted = f"predicted {mean:.2f} ± {sigma:.2f}"
+    what = f"{subject}, {what}" if subject else what
+    predicted = f"; predicted {predicted}" if predicted else ""
     if nearest is None:
         if not on_the_way:
-            return f"{what}, nothing measured yet; best guess of {believer}; {predicted}"
+            return f"{what}, nothing measured yet; best guess of {believer}{predicted}"
         other = _change(recipe, on_the_way[0])
-        return f"{what}, beside the first guess but {other}; {predicted}"
+        return f"{what}, beside the first guess but {other}{predicted}"
     fresh = _untried(recipe, [*(result.recipe for result in results), *on_the_way])
     what += (
         f", {fresh} untried"
         if fresh
         else f", like {nearest.proposal} but {_change(recipe, nearest.recipe)}"
     )
-    return f"{what}; {believer} gives {100 * chance:.0f} % to beat the best so far; {predicted}"
+    return f"{what}; {believer} gives {100 * chance:.0f} % to beat the best so far{predicted}"
 
 
 def _untried(recipe: Recipe, made: Sequence[Recipe]) -> str:
@@ -75,8 +76,10 @@ def _change(recipe: Recipe, other: Recipe) -> str:
     one, two = recipe.anneals()[0], other.anneals()[0]
     if one.gas is not two.gas:
         words.append(f"in {one.gas.value}")
-    for a, b in zip(recipe.doses(), other.doses(), strict=False):
-        if a.lot != b.lot:
+    before = {d.lot: d for d in other.doses()}
+    for a in recipe.doses():
+        b = before.get(a.lot)
+        if b is None:
             words.append(f"with {a.lot}")
         elif abs(a.mass_mg / b.mass_mg - 1.0) > 0.002:
             words.append(f"{100 * (a.mass_mg / b.mass_mg - 1.0):+.1f} % {a.lot}")

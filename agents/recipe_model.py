@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +29,8 @@ BARE_PRIORS = Priors(amplitude=1.0, noise=0.05, offset=1.0)
 DISCREPANCY = 0.04
 """Standard deviation of measured minus predicted purity in the right member of the ensemble."""
 LEAST_MEMBERS = 8.0
+LEAST_SIGMA = 2e-3
+"""Smallest sigma of a property that a model believes, in units of the spread of the results."""
 
 
 class Twin(Protocol):
@@ -51,7 +53,7 @@ class Measured:
     Attributes:
         recipes: What was made.
         points: Where it lies in the space, shape ``(n, d)``.
-        purity: Measured purity, shape ``(n,)``.
+        purity: Measured purity, or property where the task has an objective, shape ``(n,)``.
         sigma: Its standard deviation as the analysis reports it, shape ``(n,)``.
         failed: Recipes whose experiment failed: neither a purity of zero nor nothing at all.
     """
@@ -95,18 +97,47 @@ def measured_of(results: Sequence[Result], target: Target, space: TaskSpace) -> 
 
     Recipes outside the space, as a person may have added them, are left out of both.
     """
-    good, failed = [], []
-    for result in results:
+
+    def value(result: Result) -> tuple[float, float] | None:
         seen = result.observation
-        if point_of(space, result.recipe) is not None:
-            (failed if seen is None or seen.quality != "good" else good).append(result)
-    amounts = [r.observation.purity(target.phase) for r in good if r.observation is not None]
+        if seen is None or seen.quality != "good":
+            return None
+        amount = seen.amount_of(target)
+        return amount.weight_fraction, max(amount.sigma, 1e-3)
+
+    return _measured(results, space, value)
+
+
+def properties_of(results: Sequence[Result], space: TaskSpace) -> Measured:
+    """As ``measured_of``, with the property instead of the purity."""
+
+    def value(result: Result) -> tuple[float, float] | None:
+        seen = result.measurement
+        if seen is None or seen.reading is None or seen.quality != "good":
+            return None
+        return seen.reading.value, seen.reading.sigma
+
+    data = _measured(results, space, value)
+    # What is not magnetic at all is measured as nothing with hardly any sigma: too sharp a datum
+    # for the algebra, and no process is known that well.
+    least = max(LEAST_SIGMA * float(np.std(data.purity)), 1e-6) if len(data) else 0.0
+    return replace(data, sigma=np.maximum(data.sigma, least))
+
+
+def _measured(
+    results: Sequence[Result],
+    space: TaskSpace,
+    value: Callable[[Result], tuple[float, float] | None],
+) -> Measured:
+    inside = [r for r in results if point_of(space, r.recipe) is not None]
+    found = [(r.recipe, value(r)) for r in inside]
+    good = [(recipe, pair) for recipe, pair in found if pair is not None]
     return Measured(
-        recipes=tuple(r.recipe for r in good),
-        points=points_of(space, [r.recipe for r in good])[0],
-        purity=np.asarray([a.weight_fraction for a in amounts], dtype=np.float64),
-        sigma=np.asarray([max(a.sigma, 1e-3) for a in amounts], dtype=np.float64),
-        failed=tuple(r.recipe for r in failed),
+        recipes=tuple(recipe for recipe, _ in good),
+        points=points_of(space, [recipe for recipe, _ in good])[0],
+        purity=np.asarray([pair[0] for _, pair in good], dtype=np.float64),
+        sigma=np.asarray([pair[1] for _, pair in good], dtype=np.float64),
+        failed=tuple(recipe for recipe, pair in found if pair is None),
     )
 
 
@@ -136,15 +167,19 @@ class RecipeModel:
     Attributes:
         space: The task's space.
         twin: Ensemble of laboratories, or ``None``.
+        standardise: Centre on the data from the second result on: of a property, whose size is not
+            known beforehand as that of a purity is.
     """
 
     space: TaskSpace
     twin: Twin | None
+    standardise: bool = False
 
     def layout(self, belief: Belief | None) -> Layout:
         """Columns: continuous, choices, then one direction per member of the ensemble."""
-        choices = tuple(sorted(self.space.categories))
-        continuous = tuple(i for i in range(self.space.dimension) if i not in choices)
+        more = self.space.inputs_width - self.space.dimension
+        choices = tuple(i + more for i in sorted(self.space.categories))
+        continuous = tuple(i for i in range(self.space.inputs_width) if i not in choices)
         return Layout(continuous, choices, 0 if belief is None else len(belief.weights))
 
     @property
@@ -168,6 +203,7 @@ class RecipeModel:
 
     def inputs(self, points: Array, recipes: Sequence[Recipe], belief: Belief | None) -> Array:
         """Inputs of the process, shape ``(n, layout.width)``."""
+        points = self.space.inputs(points)
         if self.twin is None or belief is None:
             return points
         return np.hstack([points, belief.directions(self.twin.predict(recipes))])
@@ -175,9 +211,15 @@ class RecipeModel:
     def start(self, data: Measured) -> GaussianProcess:
         """The model before any fit; without a twin it is centred on what there is."""
         model = GaussianProcess.of_priors(self.layout(self.belief(data)), self.priors)
-        if self.twin is None:
-            return GaussianProcess(model.layout, model.priors, model.hyper, 0.3, 0.3)
-        return model
+        if self.twin is not None:
+            return model
+        location, scale = 0.3, 0.3
+        if self.standardise and len(data):
+            location = float(np.mean(data.purity))
+            # Of one result alone, or of equal ones: a third of it is a guess as good as any.
+            spread = float(np.std(data.purity)) or abs(location) / 3.0
+            scale = max(spread, 1e-6)
+        return GaussianProcess(model.layout, model.priors, model.hyper, location, scale)
 
     def fit(self, data: Measured) -> GaussianProcess:
         """Hyper-parameters from results; at least two."""

@@ -85,6 +85,13 @@ class Problem:
         furnace_hours: float | None,
         stations: StationModel,
     ) -> None:
+        if task.objective is not None:
+            raise ConfigError(
+                f"the environments play for purity, and the task {task.name} is about a property",
+                got=f"objective: {task.objective.property.value}",
+                allowed="a task without the key `objective`",
+                do="run it as a campaign with `sdl run`, or take another task",
+            )
         self.task = task
         self.network = Network(load_system(task.system))
         check_lots(self.network, task.laboratory.shelf)

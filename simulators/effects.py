@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,14 @@ import numpy.typing as npt
 from sdl.analysis.pattern import simulate_counts
 from sdl.analysis.references import load_references
 from sdl.core.model import content_hash
+from sdl.core.property import Property
 from sdl.core.recipe import Gas
 from sdl.core.seeds import generator, key_of
+from simulators.laboratory import NOMINAL_KEY
 from simulators.matter import Material
+from simulators.properties import PropertyModel, Specimen, property_model
+from simulators.properties.magnetometer import RawCurve, measure_curve
+from simulators.properties.sample import ferrite_specimen
 from simulators.reactor import Reactor, Segment
 from simulators.stations import QUENCH_C_PER_MIN, ROOM_C, StationModel
 from simulators.vial import Heat, Vial
@@ -43,6 +49,7 @@ class Effects:
         self.physics_s = 0.0
         """Wall time spent in the reactor and the detector; a figure for benches."""
         self._system = system
+        self._models: dict[Property, PropertyModel] = {}
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -88,35 +95,61 @@ class Effects:
 
     def run_program(
         self,
-        material: Material,
+        vial: Vial,
         furnace: str,
         segments: Sequence[tuple[float, float, float]],
         gas: str,
-    ) -> Material:
+    ) -> Vial:
         """Heats by the segments of a program, given at the thermocouple."""
         true = [
             Segment(self.true_c(furnace, start_c), self.true_c(furnace, end_c), duration_s)
             for start_c, end_c, duration_s in segments
             if duration_s > 0.0
         ]
-        with self._timed():
-            return self.reactor.heat(material, true, Gas(gas))
+        return self._heated(vial, true, Gas(gas))
 
-    def soak_on(self, material: Material, heat: Heat, now_s: float) -> Material:
+    def soak_on(self, vial: Vial, heat: Heat, now_s: float) -> Vial:
         """The time a sample stood hot after its program was complete."""
         if now_s <= heat.since_s:
-            return material
-        with self._timed():
-            segment = Segment(heat.true_c, heat.true_c, now_s - heat.since_s)
-            return self.reactor.heat(material, [segment], Gas(heat.gas))
+            return vial
+        segment = Segment(heat.true_c, heat.true_c, now_s - heat.since_s)
+        return self._heated(vial, [segment], Gas(heat.gas))
 
-    def cool(self, material: Material, heat: Heat, cooling: str) -> Material:
+    def cool(self, vial: Vial, heat: Heat, cooling: str) -> Vial:
         """Cools a hot sample outside the furnace, in air, to room temperature."""
         duration_s = (heat.true_c - ROOM_C) / QUENCH_C_PER_MIN[cooling] * 60.0
         if duration_s <= 0.0:
-            return material
+            return vial
+        return self._heated(vial, [Segment(heat.true_c, ROOM_C, duration_s)], Gas.AIR)
+
+    def _heated(self, vial: Vial, segments: Sequence[Segment], gas: Gas) -> Vial:
         with self._timed():
-            return self.reactor.heat(material, [Segment(heat.true_c, ROOM_C, duration_s)], Gas.AIR)
+            material = self.reactor.heat(vial.material, segments, gas)
+        pieces = tuple((s.start_c, s.end_c, s.duration_s) for s in segments)
+        return replace(vial, material=material, history=vial.history + pieces)
+
+    def curve(self, vial: Vial, number: int, measured: Property, temperature_c: float) -> RawCurve:
+        """The raw curve of a property of an aliquot, with noise."""
+        with self._timed():
+            specimen = self.specimen(vial, temperature_c)
+            return measure_curve(self._model(measured), specimen, self._key, vial.name, number)
+
+    def specimen(self, vial: Vial, temperature_c: float) -> Specimen:
+        """The powder of a vial as a property sees it."""
+        return ferrite_specimen(
+            self.reactor.weight_fractions(vial.material),
+            self.reactor.grains_um(vial.material),
+            vial.history,
+            self._model(Property.FERRITE_MAGNETISATION).groups["ferrite"],
+            temperature_c,
+        )
+
+    def _model(self, measured: Property) -> PropertyModel:
+        """The property in this laboratory: the nominal one in that where all figures are true."""
+        if measured not in self._models:
+            model, key = property_model(measured.value), self.reactor.laboratory.key
+            self._models[measured] = model if key == NOMINAL_KEY else model.draw(*key)
+        return self._models[measured]
 
     def counts(self, vial: Vial, number: int, scan_min: float) -> npt.NDArray[np.int32]:
         """A powder pattern with counting noise, shape ``(points,)``.

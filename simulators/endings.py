@@ -10,6 +10,7 @@ from sdl.analysis.pattern import DEFAULT_GRID
 from sdl.core.capabilities import Station, StationKind
 from sdl.core.command import Verb
 from sdl.core.model import content_hash
+from sdl.core.property import Property
 from simulators.act import Act, ActState
 from simulators.effects import Effects
 from simulators.stations import ROOM_C, Program, clip, cool_down
@@ -51,6 +52,8 @@ class Endings:
                 act = self._anneal(act)
             case Verb.QUENCH:
                 act = self._quench(act)
+            case Verb.MEASURE:
+                act = self._measure(act)
             case _:
                 act = self._scan(act)
         return replace(act, state=ActState.ABORTED if act.note else ActState.COMPLETE)
@@ -64,13 +67,13 @@ class Endings:
     def _transfer(self, act: Act) -> Act:
         vial = self._vials[act.samples[0]]
         place = act.args["origin"] if act.note else act.args["destination"]
-        heat, material = vial.heat, vial.material
+        heat = vial.heat
         station = self._stations.get(place)
         quenched = station is not None and station.kind is StationKind.QUENCH
         if heat is not None and not heat.inside and not quenched:
             # Put down hot where nothing cools it on purpose: it cools in air by itself.
-            material, heat = self._effects.cool(material, heat, "air"), None
-        self._vials[vial.name] = replace(vial, place=place, material=material, heat=heat)
+            vial, heat = self._effects.cool(vial, heat, "air"), None
+        self._vials[vial.name] = replace(vial, place=place, heat=heat)
         return self._show(act, place=place)
 
     def _dispense(self, act: Act) -> Act:
@@ -104,12 +107,12 @@ class Endings:
             segments, holds = (*ran, cool_down(reached_c)), False
         for name in act.samples:
             vial = self._vials[name]
-            material = self._effects.run_program(vial.material, act.station, segments, program.gas)
+            vial = self._effects.run_program(vial, act.station, segments, program.gas)
             heat = None
             if holds:
                 true_c = self._effects.true_c(act.station, program.temperature_c)
                 heat = Heat(act.station, program.temperature_c, true_c, program.gas, act.end_s)
-            self._vials[name] = replace(vial, material=material, heat=heat)
+            self._vials[name] = replace(vial, heat=heat)
         station = self._stations[act.station]
         highest_c = station.max_temperature_c or max(program.temperature_c, ROOM_C + 1.0)
         energy_kwh = program.energy_kwh(start_c, station.power_kw, highest_c, self._effects.model)
@@ -130,8 +133,8 @@ class Endings:
         vial = self._vials[act.samples[0]]
         if vial.heat is not None:
             # Stopped or not, a glowing vial outside the furnace goes on cooling.
-            material = self._effects.cool(vial.material, vial.heat, act.args["cooling"])
-            self._vials[vial.name] = replace(vial, material=material, heat=None)
+            vial = self._effects.cool(vial, vial.heat, act.args["cooling"])
+            self._vials[vial.name] = replace(vial, heat=None)
         return act
 
     def _scan(self, act: Act) -> Act:
@@ -145,6 +148,19 @@ class Endings:
             replace(act, data=counts.tobytes()),
             two_theta_start_deg=DEFAULT_GRID.start_deg,
             two_theta_step_deg=DEFAULT_GRID.step_deg,
+            energy_kwh=energy_kwh,
+        )
+
+    def _measure(self, act: Act) -> Act:
+        vial = self._vials[act.samples[0]]
+        energy_kwh = self._energy(act, act.end_s - act.start_s)
+        if act.note:
+            return self._show(act, energy_kwh=energy_kwh)
+        measured, temperature_c = Property(act.args["property"]), act.args["temperature_c"]
+        curve = self._effects.curve(vial, vial.acts, measured, temperature_c)
+        return self._show(
+            replace(act, data=curve.points.tobytes()),
+            mass_mg=curve.mass_mg,
             energy_kwh=energy_kwh,
         )
 

@@ -23,6 +23,10 @@ RANGES: dict[Split, tuple[int, int]] = {
 """Numbers of the laboratories for training, tuning and judging; they do not overlap."""
 
 
+NOMINAL_KEY = ("nominal",)
+"""Key of the laboratory in which every label and every figure is true."""
+
+
 @dataclass(frozen=True)
 class TrueLot:
     """A bottle as it is, not as its label says."""
@@ -121,7 +125,7 @@ def nominal_laboratory(
         thermocouple_sd_c=0,
         mixing_sd=0,
     )
-    return draw_laboratory(system, nothing, lots, furnaces, "nominal")
+    return draw_laboratory(system, nothing, lots, furnaces, *NOMINAL_KEY)
 
 
 @dataclass(frozen=True)

@@ -197,6 +197,12 @@ class Reactor:
             return {}
         return {name: mass / total for name, mass in masses.items() if mass > 0.0}
 
+    def grains_um(self, material: Material) -> dict[str, float]:
+        """Grain diameter of each solid, um; 0 for one that was never there."""
+        names = self.network.solid_names
+        first = 3 * len(names)
+        return {n: float(material.vector[first + i]) for i, n in enumerate(names)}
+
     def purity(self, material: Material, phase: str) -> float:
         """True weight fraction of one phase, 0 if it is absent."""
         return self.weight_fractions(material).get(phase, 0.0)

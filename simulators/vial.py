@@ -38,6 +38,7 @@ class Vial:
         material: What it holds.
         acts: Acts on it so far, moves not counted: the number that keys its noise.
         heat: Set while it is hot.
+        history: What it went through: from degC, to degC, s; true temperatures of the sample.
     """
 
     name: str
@@ -45,3 +46,4 @@ class Vial:
     material: Material
     acts: int = 0
     heat: Heat | None = None
+    history: tuple[tuple[float, float, float], ...] = ()

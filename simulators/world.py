@@ -18,6 +18,7 @@ from sdl.chemistry.system import load_system
 from sdl.core.command import Verb
 from sdl.core.crashpoint import crashpoint
 from sdl.core.errors import DeviceError
+from sdl.core.property import Property
 from sdl.tasks.task import Task
 from simulators.act import Act, ActState
 from simulators.effects import Effects
@@ -25,6 +26,8 @@ from simulators.endings import Endings, stopped
 from simulators.floor import Floor
 from simulators.laboratory import Laboratory
 from simulators.matter import Material
+from simulators.properties import Specimen
+from simulators.properties.magnetometer import duration_s
 from simulators.reactor import Reactor
 from simulators.stations import RACK, ROOM_C, Program, StationModel, clip
 from simulators.vial import Vial
@@ -37,7 +40,8 @@ class World:
     """One laboratory with its samples. Use ``create`` or ``open``.
 
     Device functions (``start_*``, ``load_program``, ``abort``, ``weigh``, ``occupants``, ``find``,
-    ``pattern``) are what drivers may call; ``material`` and ``plant_stop`` are for benches.
+    ``pattern``, ``curve``) are what drivers may call; ``material`` and ``plant_stop`` are for
+    benches.
     """
 
     def __init__(
@@ -157,9 +161,8 @@ class World:
         vial = self._vials.get(sample) or Vial(sample, RACK, self.effects.reactor.empty())
         self._floor.require_room(station, vial, destination)
         if vial.heat is not None and vial.heat.inside and vial.place != destination:
-            material = self.effects.soak_on(vial.material, vial.heat, self._now_s)
             heat = replace(vial.heat, inside=False, since_s=self._now_s)
-            vial = replace(vial, material=material, heat=heat)
+            vial = replace(self.effects.soak_on(vial, vial.heat, self._now_s), heat=heat)
         args = {"sample": sample, "origin": vial.place, "destination": destination}
         moving = vial if vial.place == destination else replace(vial, place=station)
         return self._start(
@@ -227,8 +230,8 @@ class World:
         for index, vial in enumerate(vials):
             if vial.heat is not None:
                 start_c = vial.heat.program_c
-                material = self.effects.soak_on(vial.material, vial.heat, self._now_s)
-                vials[index] = replace(vial, material=material, heat=None)
+                soaked = self.effects.soak_on(vial, vial.heat, self._now_s)
+                vials[index] = replace(soaked, heat=None)
         args = {"program": asdict(program), "start_c": start_c}
         return self._start(station, label, Verb.ANNEAL, vials, args, program.duration_s(start_c))
 
@@ -256,6 +259,21 @@ class World:
         vial = self._floor.only_vial(station)
         args = {"scan_min": scan_min}
         return self._start(station, label, Verb.SCAN, [vial], args, scan_min * 60.0)
+
+    def start_measure(
+        self, station: str, label: str, measured: Property, temperature_c: float
+    ) -> Act:
+        """Measures a property of an aliquot of the vial, whose loss does not count.
+
+        Raises:
+            BusyError: A measurement runs.
+            DeviceError: There is no vial, or more than one.
+        """
+        self._floor.require_idle(station)
+        vial = self._floor.only_vial(station)
+        args = {"property": measured.value, "temperature_c": temperature_c}
+        time_s = duration_s(measured, temperature_c, ROOM_C)
+        return self._start(station, label, Verb.MEASURE, [vial], args, time_s)
 
     def abort(self, station: str, label: str) -> bool:
         """Stops an act: powder that fell stays, the arm puts back, a furnace cools inside.
@@ -323,12 +341,23 @@ class World:
         Raises:
             DeviceError: The scan left none.
         """
+        return np.frombuffer(self._file(act, "pattern"), dtype=np.int32)
+
+    def curve(self, act: Act) -> npt.NDArray[np.float64]:
+        """The result file of a measured property, shape ``(points, 2)``.
+
+        Raises:
+            DeviceError: The measurement left none.
+        """
+        return np.frombuffer(self._file(act, "curve"), dtype=np.float64).reshape(-1, 2)
+
+    def _file(self, act: Act, what: str) -> bytes:
         data = self._floor.acts[act.serial - 1].data
         if data is None and self._store is not None:
             data = self._store.data(act.serial)
         if data is None:
-            raise DeviceError(f"{act.station} holds no pattern of {act.label}")
-        return np.frombuffer(data, dtype=np.int32)
+            raise DeviceError(f"{act.station} holds no {what} of {act.label}")
+        return data
 
     # -- for benches and tests --------------------------------------------------------------------
 
@@ -343,6 +372,14 @@ class World:
             KeyError: The world has no such vial.
         """
         return self._vials[sample].material
+
+    def specimen(self, sample: str, temperature_c: float) -> Specimen:
+        """The truth about a sample as a property sees it: for scoring and tests.
+
+        Raises:
+            KeyError: The world has no such vial.
+        """
+        return self.effects.specimen(self._vials[sample], temperature_c)
 
     def stock(self) -> dict[str, float]:
         """What is left in the bottles, mg."""

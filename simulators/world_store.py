@@ -24,7 +24,7 @@ from simulators.matter import Material
 from simulators.vial import Heat, Vial
 from simulators.world_file import told
 
-FORMAT = 2
+FORMAT = 3
 _TABLES = """
 create table meta(key text primary key, value text not null) without rowid;
 create table clock(id integer primary key check (id = 0), now_s real not null);
@@ -33,7 +33,7 @@ create table acts(serial integer primary key, label text not null, station text 
     end_s real not null, state text not null, result text not null, note text not null,
     stop_share real not null, data blob);
 create table vials(name text primary key, place text not null, acts integer not null,
-    heat text, material text not null) without rowid;
+    heat text, material text not null, history text not null) without rowid;
 create table devices(name text primary key, state text not null) without rowid;
 create table stock(lot text primary key, mass_mg real not null) without rowid;
 insert into clock values (0, 0.0);
@@ -155,7 +155,7 @@ class WorldStore:
         for act in acts:
             db.execute(_ACT_ROW, _act_row(act))
         for vial in vials:
-            db.execute("insert or replace into vials values (?,?,?,?,?)", _vial_row(vial))
+            db.execute("insert or replace into vials values (?,?,?,?,?,?)", _vial_row(vial))
         for name, state in devices.items():
             db.execute("insert or replace into devices values (?,?)", (name, json.dumps(state)))
         for lot, mass_mg in stock.items():
@@ -182,7 +182,7 @@ class WorldStore:
         """Every vial."""
         with told(self.path):
             rows = self._db.execute(
-                "select name, place, acts, heat, material from vials order by name"
+                "select name, place, acts, heat, material, history from vials order by name"
             )
             return [
                 Vial(
@@ -191,8 +191,9 @@ class WorldStore:
                     material=Material.from_json(system, json.loads(material)),
                     acts=acts,
                     heat=None if heat is None else Heat(**json.loads(heat)),
+                    history=tuple((a, b, s) for a, b, s in json.loads(history)),
                 )
-                for name, place, acts, heat, material in rows
+                for name, place, acts, heat, material, history in rows
             ]
 
     def devices(self) -> dict[str, dict[str, Any]]:
@@ -271,4 +272,5 @@ def _act_row(act: Act) -> tuple[Any, ...]:
 
 def _vial_row(vial: Vial) -> tuple[Any, ...]:
     heat = None if vial.heat is None else json.dumps(asdict(vial.heat))
-    return (vial.name, vial.place, vial.acts, heat, json.dumps(vial.material.to_json()))
+    material, history = json.dumps(vial.material.to_json()), json.dumps(vial.history)
+    return (vial.name, vial.place, vial.acts, heat, material, history)

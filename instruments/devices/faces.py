@@ -88,6 +88,22 @@ class Diffractometer(StationFace):
     outcome = Cpt(ScanOutcome, kind=Kind.normal)
 
 
+class MeasuredOutcome(Outcome):
+    """The raw curve by its content hash, and of what it is."""
+
+    curve = Cpt(Shown, text=True, kind=Kind.normal)
+    property = Cpt(Shown, text=True, kind=Kind.normal)
+    temperature_c = Cpt(Shown, units="degC", kind=Kind.normal)
+    mass_mg = Cpt(Shown, units="mg", kind=Kind.normal)
+    energy_kwh = Cpt(Shown, units="kWh", kind=Kind.normal)
+
+
+class Magnetometer(StationFace):
+    """Measures magnetisation against field or temperature."""
+
+    outcome = Cpt(MeasuredOutcome, kind=Kind.normal)
+
+
 class TransferOutcome(Outcome):
     """Where the vial is."""
 
@@ -106,6 +122,7 @@ FACES: dict[Verb, type[StationFace]] = {
     Verb.ANNEAL: Furnace,
     Verb.QUENCH: QuenchStation,
     Verb.SCAN: Diffractometer,
+    Verb.MEASURE: Magnetometer,
     Verb.TRANSFER: TransferArm,
 }
 """Face of a station by the verb it knows."""

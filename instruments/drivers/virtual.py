@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 from instruments.drivers.base import Driver
 from instruments.drivers.job import Job, JobRecord, JobState
-from sdl.core.capabilities import Capabilities, Station, StationKind
+from sdl.core.capabilities import MEASURED_AT, Capabilities, Station, StationKind
 from sdl.core.command import Verb
 from sdl.core.errors import DeviceError
 from sdl.core.model import content_hash
+from sdl.core.property import Property
 from sdl.core.protocols import BlobStore
 from sdl.core.recipe import Gas
 from simulators.act import Act, ActState
@@ -261,6 +262,52 @@ class DiffractometerDriver(VirtualDriver):
         return {"pattern": digest, "scan_min": act.args["scan_min"], **super().result(label)}
 
 
+class MagnetometerDriver(VirtualDriver):
+    """Measures magnetisation against field or temperature; curves are content-addressed files.
+
+    Args:
+        station: Name and limits.
+        world: The world the device stands in.
+        capabilities: The laboratory.
+        blobs: Where curves go.
+    """
+
+    verb: ClassVar[Verb] = Verb.MEASURE
+    arguments: ClassVar[frozenset[str]] = frozenset({"property", "temperature_c"})
+    result_units: ClassVar[Mapping[str, str]] = {
+        "curve": "",
+        "property": "",
+        "temperature_c": "degC",
+        "mass_mg": "mg",
+        "energy_kwh": "kWh",
+    }
+
+    def __init__(
+        self, station: Station, world: World, capabilities: Capabilities, blobs: BlobStore
+    ) -> None:
+        super().__init__(station, world, capabilities)
+        self._blobs = blobs
+
+    def check(self, job: Job) -> None:
+        """A property it can measure, at a temperature its oven reaches."""
+        able = (p.value for p, kind in MEASURED_AT.items() if kind is self.station.kind)
+        self.choice(job, "property", able)
+        self.number(job, "temperature_c", ROOM_C, self.station.max_temperature_c or ROOM_C)
+
+    def begin(self, job: Job) -> None:
+        """Starts the measurement."""
+        measured = Property(job.args["property"])
+        self.world.start_measure(self.name, job.label, measured, float(job.args["temperature_c"]))
+
+    def result(self, label: str) -> dict[str, Any]:
+        """The curve's hash, and what of; the file is stored before its hash is told."""
+        act = self._ended(label)
+        if act.state is ActState.ABORTED:
+            return super().result(label)
+        digest = self._blobs.put_array(self.world.curve(act))
+        return {"curve": digest, **self.told(act), **super().result(label)}
+
+
 class TransferDriver(VirtualDriver):
     """The arm that moves vials between rack and stations."""
 
@@ -301,6 +348,12 @@ _PLAIN: dict[StationKind, type[VirtualDriver]] = {
 }
 
 
+_RECORDING: dict[StationKind, type[DiffractometerDriver] | type[MagnetometerDriver]] = {
+    StationKind.DIFFRACTOMETER: DiffractometerDriver,
+    StationKind.MAGNETOMETER: MagnetometerDriver,
+}
+
+
 def virtual_drivers(
     world: World, capabilities: Capabilities, blobs: BlobStore
 ) -> dict[str, VirtualDriver]:
@@ -311,15 +364,16 @@ def virtual_drivers(
     """
     drivers: dict[str, VirtualDriver] = {}
     for station in capabilities.stations:
-        if station.kind is StationKind.DIFFRACTOMETER:
-            drivers[station.name] = DiffractometerDriver(station, world, capabilities, blobs)
+        recording = _RECORDING.get(station.kind)
+        if recording is not None:
+            drivers[station.name] = recording(station, world, capabilities, blobs)
             continue
         plain = _PLAIN.get(station.kind)
         if plain is None:
             raise DeviceError(
                 f"the virtual world has no {station.kind.value}",
                 got=station.name,
-                allowed=", ".join(kind.value for kind in [*_PLAIN, StationKind.DIFFRACTOMETER]),
+                allowed=", ".join(kind.value for kind in [*_PLAIN, *_RECORDING]),
             )
         drivers[station.name] = plain(station, world, capabilities)
     return drivers

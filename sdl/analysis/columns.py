@@ -111,6 +111,30 @@ class Drawn:
             found.append(each.reshape(len(estimator), waves, -1).sum(axis=1))
         return np.hstack(found)
 
+    def line_profiles(self, factor: float, variance: Array, least: float) -> list[Array]:
+        """Patterns of single lines, all their wavelengths, times a factor.
+
+        Args:
+            factor: On all of them.
+            variance: Of the points, shape ``(count,)``.
+            least: Lines whose strongest wavelength has a smaller sum of squares over the variance
+                are left out.
+
+        Returns:
+            Per part of the pattern an array of shape ``(lines, count)``.
+        """
+        found = []
+        for waves, index, values in self.parts:
+            lines = len(index) // waves
+            worth = (values[:lines] ** 2 / variance[index[:lines]]).sum(axis=1) * factor**2
+            kept = np.flatnonzero(worth > least)
+            every = (kept[None, :] + lines * np.arange(waves)[:, None]).ravel()
+            place = np.tile(np.arange(len(kept)), waves)[:, None] * len(variance) + index[every]
+            size = len(kept) * len(variance)
+            rows = np.bincount(place.ravel(), factor * values[every].ravel(), minlength=size)
+            found.append(rows.reshape(len(kept), len(variance)))
+        return found
+
     def nudged(self, mount: Mount, shape: Shape) -> Drawn | None:
         """The same lines a little further on, by slopes; ``None`` where that is too far."""
         shift = mount.displacement_deg - self.mount.displacement_deg

@@ -68,6 +68,20 @@ class State:
 
 
 @dataclass(frozen=True)
+class LinearModel:
+    """The unknowns of a fit about a state: scales, background, then ``owners`` in order."""
+
+    design: Array
+    """What one unit of each does to the counts, shape ``(k, count)``."""
+    precision: Array
+    """Of their prior, shape ``(k, k)``; zero for scales and background."""
+    deviation: Array
+    """Of the state from the prior's mean, shape ``(k,)``."""
+    owners: tuple[tuple[str, int, int], ...]
+    """What each further unknown is: kind, phase, number of the cell length."""
+
+
+@dataclass(frozen=True)
 class Solution:
     """One linear step: scales, background, then ``owners`` in order."""
 
@@ -118,17 +132,22 @@ def solve(
     observed: Array, use: Array, setting: Setting, state: State, *, step: bool = True
 ) -> Solution:
     """Weighted least squares of scales, background and, if ``step``, of the slopes."""
-    n = setting.phase_count
+    model = linear_model(setting, state, step=step)
+    weights = use / state.variance
+    weighted = model.design * weights
+    normal = weighted @ model.design.T + model.precision
+    right = weighted @ observed - model.precision @ model.deviation
+    scales, significance, nuisance = _bounded(normal, right, setting.phase_count)
+    return Solution(
+        scales, significance, nuisance, model.design, weights, model.precision, model.owners
+    )
+
+
+def linear_model(setting: Setting, state: State, *, step: bool = True) -> LinearModel:
+    """What the counts of a state depend on, with slopes unless ``step`` is false."""
     slopes, owners = _slopes(state) if step else ([], ())
     design = np.vstack([state.columns, setting.background, *slopes])
-    weights = use / state.variance
-    weighted = design * weights
-    precision, deviation = _prior(setting, state, owners)
-    normal = weighted @ design.T + precision
-    scales, significance, nuisance = _bounded(
-        normal, weighted @ observed - precision @ deviation, n
-    )
-    return Solution(scales, significance, nuisance, design, weights, precision, owners)
+    return LinearModel(design, *_prior(setting, state, owners), owners)
 
 
 def stepped(setting: Setting, state: State, solution: Solution) -> State:

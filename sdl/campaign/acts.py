@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sdl.core.capabilities import Capabilities, Station, StationKind
+from sdl.core.capabilities import MEASURED_AT, Capabilities, Station, StationKind
 from sdl.core.command import Effect, Verb
 from sdl.core.recipe import (
     Anneal,
     Characterise,
     Cooling,
     Gas,
+    Measure,
     Mix,
     Quench,
     Recipe,
@@ -84,6 +85,9 @@ def _acts(step: Step, following: Step | None) -> list[Act]:
             # The powder comes back unchanged, but the tube ages and time passes.
             args = {"scan_min": step.scan_min}
             return [Act(Verb.SCAN, StationKind.DIFFRACTOMETER, Effect.IDEMPOTENT, args)]
+        case Measure():
+            args = {"property": step.property.value, "temperature_c": step.temperature_c}
+            return [Act(Verb.MEASURE, MEASURED_AT[step.property], Effect.IDEMPOTENT, args)]
         case _:
             return []
 

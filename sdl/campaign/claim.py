@@ -1,25 +1,13 @@
-"""When a target counts as made: measured, with nothing unexplained, and repeated."""
+"""When a goal counts as reached: measured, with nothing unexplained, and repeated."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sdl.analysis.fit import UNEXPLAINED_LIMIT
-from sdl.campaign.config import StopConfig
-from sdl.core.material import Observation
+from sdl.campaign.goal import Goal
 from sdl.core.proposal import Result
 from sdl.core.recipe import Recipe
-
-
-def is_hit(observation: Observation | None, phase: str, purity: float) -> bool:
-    """Whether one measurement reaches the purity with nothing unexplained."""
-    return (
-        observation is not None
-        and observation.quality == "good"
-        and observation.unexplained <= UNEXPLAINED_LIMIT
-        and observation.purity(phase).weight_fraction >= purity
-    )
 
 
 @dataclass(frozen=True)
@@ -40,14 +28,14 @@ class Claim:
         return self.hits == self.tries and not self.confirmed(repeats)
 
 
-def claims(results: Iterable[Result], phase: str, stop: StopConfig) -> tuple[Claim, ...]:
+def claims(results: Iterable[Result], goal: Goal) -> tuple[Claim, ...]:
     """One claim per recipe that reached the goal at its first try, in order of the first hit."""
     tries: dict[Recipe, int] = {}
     hits: dict[Recipe, int] = {}
     first: dict[Recipe, str] = {}
     for result in results:
         recipe = result.recipe
-        hit = is_hit(result.observation, phase, stop.purity)
+        hit = goal.reached(result.observation, result.measurement)
         if recipe not in first and not hit:
             continue
         first.setdefault(recipe, result.sample)

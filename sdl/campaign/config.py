@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from sdl.core.model import Frozen, SafeId
 from sdl.core.units import Celsius, Hours
@@ -20,10 +26,18 @@ class BudgetConfig(Frozen):
 class StopConfig(Frozen):
     """When the campaign ends before its budget."""
 
-    purity: Annotated[float, Field(gt=0, le=1)]
-    """Measured weight fraction of the target."""
+    purity: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Measured weight fraction of the target; of a task without an objective."""
+    value: Annotated[float | None, Field(exclude_if=lambda v: v is None)] = None
+    """Of a task with an objective: stands instead of its ``success``, in the same unit."""
     repeats: Annotated[int, Field(ge=0, le=20)] = 1
     """Independent repeats of the winning recipe that must reach it too."""
+
+    @model_validator(mode="after")
+    def _one_goal(self) -> Self:
+        if (self.purity is None) == (self.value is None):
+            raise ValueError("a stop names one goal; allowed: `purity`, or `value` of a property")
+        return self
 
 
 class ApproveFirst(Frozen):

@@ -43,6 +43,8 @@ def cost_of(
         total += prices.kwh * float(str(result.get("energy_kwh", 0.0))) * share
         if command.verb is Verb.SCAN:
             total += scan_price(prices, float(command.args["scan_min"]))
+        elif command.verb is Verb.MEASURE:
+            total += prices.measurement
         elif command.verb is Verb.DISPENSE:
             lot = capabilities.lot(str(command.args["lot"]))
             grams = float(command.args["mass_mg"]) / 1000.0

@@ -6,14 +6,19 @@ from collections import Counter
 from collections.abc import Sequence
 
 from sdl.campaign.claim import Claim, claims
-from sdl.campaign.config import ApproveAbove, ApproveFirst, CampaignConfig, StopConfig
+from sdl.campaign.config import ApproveAbove, ApproveFirst, CampaignConfig
 from sdl.campaign.costs import planned_furnace_hours
+from sdl.campaign.goal import Goal
 from sdl.campaign.state import CampaignState
 from sdl.core.capabilities import Capabilities
 from sdl.core.errors import PolicyError
 from sdl.core.event import Stopped, Violation
 from sdl.core.proposal import Budget, Proposal
+from sdl.core.recipe import Anneal, Measure
 from sdl.tasks.task import Task
+
+_REPEATS = 1
+"""How often a task's goal must be repeated to count as reached."""
 
 MAX_VETOES = 20
 """Refusals in a row after which a policy is given up."""
@@ -38,7 +43,7 @@ def goal_reached(state: CampaignState, config: CampaignConfig, task: Task) -> St
     for claim in _claims(state, config, task):
         if stop is not None and claim.confirmed(stop.repeats):
             return Stopped(
-                reason=f"{task.target.phase} made to {stop.purity:.0%} by the recipe of "
+                reason=f"{Goal.of(task, stop).words()} by the recipe of "
                 f"{claim.first_sample}, independent repeats: {claim.hits - 1}",
                 success=True,
             )
@@ -63,9 +68,8 @@ def reason_to_stop(state: CampaignState, config: CampaignConfig, task: Task) -> 
 
 def _made(state: CampaignState, task: Task) -> bool:
     """Whether the task's goal was measured, with nothing unexplained, and repeated once."""
-    rule = StopConfig(purity=task.success.purity, repeats=1)
-    found = claims(state.policy_results(), task.target.phase, rule)
-    return any(claim.confirmed(rule.repeats) for claim in found)
+    found = claims(state.policy_results(), Goal.of(task))
+    return any(claim.confirmed(_REPEATS) for claim in found)
 
 
 def beyond_means(
@@ -103,7 +107,7 @@ def beyond_means(
 def _claims(state: CampaignState, config: CampaignConfig, task: Task) -> tuple[Claim, ...]:
     if config.stop is None:
         return ()
-    return claims(state.policy_results(), task.target.phase, config.stop)
+    return claims(state.policy_results(), Goal.of(task, config.stop))
 
 
 def repeat_proposal(state: CampaignState, config: CampaignConfig, task: Task) -> Proposal | None:
@@ -123,8 +127,8 @@ def repeat_proposal(state: CampaignState, config: CampaignConfig, task: Task) ->
                 id=f"P{len(state.proposals) + 1}",
                 target=task.target,
                 recipe=claim.recipe,
-                reason=f"repeat of {claim.first_sample}: a claim of {stop.purity:.0%} needs an "
-                "independent confirmation",
+                reason=f"repeat of {claim.first_sample}: a claim of "
+                f"{Goal.of(task, stop).words()} needs an independent confirmation",
                 policy="campaign",
             )
     return None
@@ -145,7 +149,8 @@ def needs_approval(proposal: Proposal, config: CampaignConfig) -> bool:
         case ApproveFirst(first=first):
             return int(proposal.id[1:]) <= first
         case ApproveAbove(above_c=above_c):
-            return any(a.temperature_c > above_c for a in proposal.recipe.anneals())
+            steps = (s for s in proposal.recipe.steps if isinstance(s, Anneal | Measure))
+            return any(s.temperature_c > above_c for s in steps)
         case rule:
             return rule == "all"
 

@@ -45,7 +45,13 @@ from sdl.core.event import (
     Vetoed,
     Violation,
 )
-from sdl.core.material import SampleState
+from sdl.core.material import (
+    Observation,
+    Reading,
+    SampleState,
+    last_measurement,
+    last_scan,
+)
 from sdl.core.model import Frozen
 from sdl.core.proposal import Request, SampleView
 from sdl.core.protocols import Lab, Learner, Policy
@@ -243,8 +249,9 @@ class Campaign:
 
     def _finish(self, sample: SampleProgress, how: SampleState) -> None:
         cost = cost_of(sample, self.state, self.task.prices, self.capabilities)
-        last = sample.observations[-1] if sample.observations else None
-        amount = None if last is None else last.purity(sample.proposal.target.phase)
+        scan = last_scan(sample.observations)
+        amount = None if scan is None else scan.amount_of(sample.proposal.target)
+        measurement = last_measurement(sample.observations)
         self._append(
             Finished(
                 sample=sample.id,
@@ -252,6 +259,7 @@ class Campaign:
                 state=how,
                 purity=None if amount is None else amount.weight_fraction,
                 sigma=None if amount is None else amount.sigma,
+                reading=_trusted(measurement),
                 cost=cost.total,
                 furnace_hours=cost.furnace_hours,
             )
@@ -353,6 +361,13 @@ class Campaign:
         now_s = self.lab.advance(max(due_s, self.state.time_s))
         self.record(*map(_ending, self.lab.events(now_s)))
         return True
+
+
+def _trusted(measurement: Observation | None) -> Reading | None:
+    """The property, where the measurement is good: a bad one gives no number to go by."""
+    if measurement is None or measurement.quality != "good":
+        return None
+    return measurement.reading
 
 
 def _ending(event: LabEvent) -> Event:

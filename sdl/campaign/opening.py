@@ -56,6 +56,7 @@ def check_consistency(config: CampaignConfig, task: Task, path: Path) -> None:
             do=f"did you mean {near[0]!r}?" if near else "correct the key `policy`",
             where=place_of(path, "policy"),
         )
+    _check_stop(config, task, path)
     replays = _replays(task)
     if replays != (config.lab == "table"):
         raise ConfigError(
@@ -81,6 +82,21 @@ def check_consistency(config: CampaignConfig, task: Task, path: Path) -> None:
         ) from err
     if task.space is not None:
         TaskSpace(task)
+
+
+def _check_stop(config: CampaignConfig, task: Task, path: Path) -> None:
+    stop, objective = config.stop, task.objective
+    if stop is not None and (stop.value is None) != (objective is None):
+        wrong, right = ("value", "purity") if objective is None else ("purity", "value")
+        what = "no property" if objective is None else f"the {objective.quantity().title}"
+        raise ConfigError(
+            f"the task {task.name} is about {what}",
+            got=f"stop: {{{wrong}: ...}}",
+            allowed=f"stop: {{{right}: ...}}"
+            + ("" if objective is None else f" in {objective.quantity().unit}"),
+            do="correct the key `stop`",
+            where=place_of(path, "stop", wrong),
+        )
 
 
 def _replays(task: Task) -> bool:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from sdl.analysis.fit import fit_pattern
+from sdl.analysis.magnetometry import CurveFit, curie_point, saturation
 from sdl.analysis.pattern import Grid
 from sdl.analysis.references import ReferenceSet, load_references
 from sdl.core.command import Command, Verb
 from sdl.core.errors import LabError
-from sdl.core.material import Observation, PhaseAmount
+from sdl.core.material import Observation, PhaseAmount, Reading
+from sdl.core.property import QUANTITIES, Property
 from sdl.core.protocols import BlobStore
 
 SUSPECT_CHI2 = 4.0
@@ -32,10 +37,10 @@ def observe(
     system: str,
     blobs: BlobStore,
 ) -> Observation:
-    """Analyses the result of a scan, or takes over the outcome that a table holds.
+    """Analyses the result of a scan or of a measured property, or takes over a table's outcome.
 
     Args:
-        command: The SCAN or REPLAY command.
+        command: The SCAN, MEASURE or REPLAY command.
         result: What its DONE event carries.
         time_s: Laboratory time of the end of the measurement, s.
         name: Name of the observation, as ``S7-a1``.
@@ -47,6 +52,8 @@ def observe(
     """
     sample = command.samples[0]
     try:
+        if command.verb is Verb.MEASURE:
+            return _property(command, result, time_s=time_s, name=name, blobs=blobs)
         if command.verb is Verb.REPLAY:
             phases = {
                 phase: PhaseAmount(weight_fraction=pair[0], sigma=pair[1])
@@ -74,4 +81,41 @@ def observe(
         reduced_chi2=fit.reduced_chi2,
         quality="good" if fit.reduced_chi2 < SUSPECT_CHI2 else "poor fit",
         pattern=result["pattern"],
+    )
+
+
+_CURVES: dict[Property, Callable[[npt.NDArray[np.float64], float], CurveFit]] = {
+    Property.FERRITE_MAGNETISATION: saturation,
+    Property.FERRITE_CURIE_POINT: curie_point,
+}
+"""From raw curve and mass of the aliquot, mg, to the property."""
+
+
+def fit_curve(measured: Property, curve: npt.NDArray[np.float64], mass_mg: float) -> CurveFit:
+    """What a raw curve says of a property."""
+    return _CURVES[measured](curve, mass_mg)
+
+
+def _property(
+    command: Command, result: Mapping[str, Any], *, time_s: float, name: str, blobs: BlobStore
+) -> Observation:
+    measured = Property(result["property"])
+    curve = np.asarray(blobs.get_array(result["curve"]), dtype=np.float64)
+    fit = fit_curve(measured, curve, float(result["mass_mg"]))
+    reading = Reading(
+        property=measured,
+        value=fit.value,
+        sigma=fit.sigma,
+        unit=QUANTITIES[measured].unit,
+        temperature_c=float(result["temperature_c"]),
+        curve=result["curve"],
+    )
+    return Observation(
+        sample=command.samples[0],
+        name=name,
+        time_s=time_s,
+        phases={},
+        reduced_chi2=fit.reduced_chi2,
+        quality=fit.quality,
+        reading=reading,
     )

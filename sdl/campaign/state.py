@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sdl.campaign.acts import Act, acts_of, replay_act
+from sdl.campaign.goal import merit
 from sdl.core.command import Command, Verb
 from sdl.core.event import (
     Accepted,
@@ -29,9 +30,10 @@ from sdl.core.event import (
     Stopped,
     Vetoed,
 )
-from sdl.core.material import Observation, SampleState
+from sdl.core.material import Observation, SampleState, last_measurement, last_scan
 from sdl.core.proposal import PendingSample, Proposal, Result
 from sdl.core.recipe import Continue, Recipe, Step
+from sdl.tasks.objective import Objective
 
 RACK = "rack"
 """Where samples wait; it has room for all."""
@@ -214,7 +216,7 @@ class CampaignState:
                 sample.place = str(command.args["destination"])
                 continue
             sample.acts_done += 1
-            if command.verb in (Verb.SCAN, Verb.REPLAY):
+            if command.verb in (Verb.SCAN, Verb.MEASURE, Verb.REPLAY):
                 sample.unread = command.id
 
     def _station_of(self, sample: SampleProgress) -> str | None:
@@ -243,15 +245,28 @@ class CampaignState:
             sample=sample.id,
             proposal=sample.proposal.id,
             recipe=Recipe(steps=tuple(sample.steps)),
-            observation=sample.observations[-1] if good else None,
+            observation=last_scan(sample.observations) if good else None,
+            measurement=last_measurement(sample.observations) if good else None,
             cost=finished.cost,
         )
         self.finished[sample.id] = FinishedSample(finished, result, event.time_s)
 
     def best(self) -> FinishedSample | None:
-        """The finished sample of the highest measured purity."""
-        measured = [f for f in self.finished.values() if f.event.purity is not None]
-        return max(measured, key=lambda f: f.event.purity or 0.0, default=None)
+        """The finished sample of the highest measured purity, or of the best property."""
+        objective, least = self._wanted()
+        measured = [
+            (merit(f.event.purity, f.event.reading, objective, least), f)
+            for f in self.finished.values()
+        ]
+        known = [(key, f) for key, f in measured if key is not None]
+        return max(known, key=lambda entry: entry[0], default=(None, None))[1]
+
+    def _wanted(self) -> tuple[Objective | None, float]:
+        """The task's objective and the purity that goes with it."""
+        task = {} if self.begun is None else self.begun.task
+        if task.get("objective") is None:
+            return None, 0.0
+        return Objective.model_validate(task["objective"]), float(task["success"]["purity"])
 
     def accepted_recipes(self) -> list[Recipe]:
         """Recipes of all samples that were begun, finished or not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sdl.campaign.state import RACK, CampaignState, SampleProgress
 from sdl.core.command import Command, Verb
+from sdl.core.property import QUANTITIES, Property
 
 
 def doing(state: CampaignState, sample: SampleProgress) -> str:
@@ -37,5 +38,8 @@ def _command(command: Command) -> str:
             return f"cools in {args['cooling']} at {command.station}"
         case Verb.SCAN:
             return f"is scanned {args['scan_min']:g} min in {command.station}"
+        case Verb.MEASURE:
+            what = QUANTITIES[Property(args["property"])].title
+            return f"has its {what} measured in {command.station}"
         case Verb.REPLAY:
             return f"is looked up in {command.station}"

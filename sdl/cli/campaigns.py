@@ -11,6 +11,7 @@ from typing import Any
 
 from sdl.campaign.config import CampaignConfig
 from sdl.campaign.design import needs_approval
+from sdl.campaign.goal import amount_words
 from sdl.campaign.loop import Campaign, Standing
 from sdl.campaign.opening import begin, described, read_config, resume
 from sdl.campaign.places import folder_of, journal_file, store_url, url_of
@@ -19,10 +20,13 @@ from sdl.campaign.words import doing
 from sdl.cli.progress import watching
 from sdl.core.errors import ConfigError, JournalError
 from sdl.core.event import Approved, Event, Rejected
+from sdl.core.material import Reading
+from sdl.core.property import QUANTITIES
 from sdl.core.recipe import Recipe
 from sdl.journal.journal import Journal
 from sdl.journal.lock import OwnerLock, owner_of
 from sdl.journal.repair import truncate_tail
+from sdl.tasks.task import Task
 
 EXIT_CODES = {Standing.STOPPED: 0, Standing.WAITING: 3, Standing.PAUSED: 3}
 
@@ -161,11 +165,11 @@ def _work(campaign: Campaign, url: str, *, with_report: bool) -> int:
 
 def _closing_words(campaign: Campaign, standing: Standing, folder: Path | None) -> str:
     state = campaign.state
-    best = best_of(state)
-    words = "no purity was measured"
+    best = state.best()
+    words = f"no {_subject(campaign.task)} was measured"
     if best is not None:
-        words = f"best {campaign.task.target.phase} {best['purity']:.1%} ± {best['sigma']:.1%}"
-        words += f" ({best['sample']}: {best['recipe']})"
+        words = f"best {campaign.task.target.label} {amount_words(campaign.task, best.event)}"
+        words += f" ({best.event.sample}: {best.result.recipe.sentence()})"
     where = f" in {folder}" if folder is not None else ""
     if standing is Standing.STOPPED and state.stopped is not None:
         return f"{len(state.finished)} experiments{where}: {words}. {state.stopped.reason}."
@@ -195,12 +199,18 @@ def _hazards(recipe: Recipe, campaign: Campaign) -> list[str]:
     return [f"{lot.name}: {', '.join(lot.hazards)}" for lot in lots if lot and lot.hazards]
 
 
+def _subject(task: Task) -> str:
+    return "purity" if task.objective is None else task.objective.quantity().title
+
+
 def best_of(state: CampaignState) -> dict[str, Any] | None:
-    """The finished sample of the highest measured purity."""
+    """The finished sample of the highest measured purity, or of the best property."""
     best = state.best()
     if best is None:
         return None
+    reading = best.event.reading
     return {
+        **({} if reading is None else {"property": reading.model_dump(mode="json")}),
         "sample": best.event.sample,
         "purity": best.event.purity,
         "sigma": best.event.sigma,
@@ -223,7 +233,7 @@ def read_status(run: Path) -> dict[str, Any]:
     return {
         "campaign": config.name,
         "task": task.name,
-        "target": task.target.phase,
+        "target": task.target.label,
         "policy": config.policy,
         "lab": config.lab,
         "standing": _standing(state, config, owner_of(_lock_file(run))),
@@ -266,10 +276,12 @@ def describe_status(status: dict[str, Any]) -> str:
     ]
     best = status["best"]
     if best is not None:
-        lines.append(
-            f"  best {status['target']} {best['purity']:.1%} ± {best['sigma']:.1%}: "
-            f"{best['sample']}, {best['recipe']}"
-        )
+        measured = f"{best['purity']:.1%} ± {best['sigma']:.1%}"
+        if "property" in best:
+            reading = Reading.model_validate(best["property"])
+            words = QUANTITIES[reading.property].words(reading.value, reading.sigma)
+            measured = f"{words}, {measured} pure"
+        lines.append(f"  best {status['target']} {measured}: {best['sample']}, {best['recipe']}")
     lines += [f"  {name}: {what}" for name, what in status["samples"].items()]
     if status["waiting_for_approval"]:
         lines.append("  waits for approval: " + ", ".join(status["waiting_for_approval"]))

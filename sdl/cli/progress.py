@@ -12,9 +12,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from sdl.campaign.goal import amount_words
 from sdl.campaign.loop import Campaign
 from sdl.campaign.state import FinishedSample
 from sdl.campaign.words import doing
+from sdl.tasks.task import Task
 
 REFRESH_S = 0.1
 """Shortest time between two drawings of the table, s of wall time."""
@@ -48,46 +50,44 @@ class _Lines:
 
     def __init__(self, campaign: Campaign) -> None:
         self._told = len(campaign.state.finished)
-        self._best = max((_purity(f) for f in campaign.state.finished.values()), default=0.0)
 
     def __call__(self, campaign: Campaign) -> None:
         finished = list(campaign.state.finished.values())
         for entry in finished[self._told :]:
-            self._best = max(self._best, _purity(entry))
             budget = campaign.config.budget.experiments or campaign.task.budget.experiments
             self._told += 1
             sys.stdout.write(
                 f"[{self._told:>3}/{budget}] {entry.time_s / 3600:7.1f} h  "
-                f"{entry.event.sample:<4} {_amount(entry):>14}  best {self._best:6.1%}  "
+                f"{entry.event.sample:<4} {amount_words(campaign.task, entry.event):>14}  "
+                f"best {_best(campaign)}  "
                 f"{entry.result.recipe.sentence()}\n"
             )
             sys.stdout.flush()
 
 
-def _purity(entry: FinishedSample) -> float:
-    return entry.event.purity or 0.0
-
-
-def _amount(entry: FinishedSample) -> str:
-    event = entry.event
-    if event.purity is None or event.sigma is None:
-        return event.state.value
-    return f"{event.purity:.1%} ± {event.sigma:.1%}"
+def _best(campaign: Campaign) -> str:
+    """The best so far without its sigma."""
+    best, objective = campaign.state.best(), campaign.task.objective
+    if objective is None:
+        return f"{0.0 if best is None else best.event.purity or 0.0:6.1%}"
+    reading = None if best is None else best.event.reading
+    return objective.quantity().words(None if reading is None else reading.value)
 
 
 def _screen(campaign: Campaign) -> Group:
     state = campaign.state
     budget = campaign.config.budget.experiments or campaign.task.budget.experiments
     finished = list(state.finished.values())
-    best = max(finished, key=_purity, default=None)
+    best = state.best()
     head = Text.assemble(
         (f"{campaign.config.name}  ", "bold"),
         f"{len(finished)}/{budget} experiments, {len(state.active)} in flight, "
         f"laboratory time {state.time_s / 3600:.1f} h",
     )
-    goal = Text(f"best {campaign.task.target.phase}: ")
-    goal.append("none yet" if best is None else f"{_amount(best)} ({best.event.sample})", "bold")
-    return Group(head, goal, _flight_table(campaign), _finished_table(finished))
+    goal = Text(f"best {campaign.task.target.label}: ")
+    words = "" if best is None else amount_words(campaign.task, best.event)
+    goal.append("none yet" if best is None else f"{words} ({best.event.sample})", "bold")
+    return Group(head, goal, _flight_table(campaign), _finished_table(campaign.task, finished))
 
 
 def _flight_table(campaign: Campaign) -> Table:
@@ -101,14 +101,14 @@ def _flight_table(campaign: Campaign) -> Table:
     return table
 
 
-def _finished_table(finished: list[FinishedSample]) -> Table:
+def _finished_table(task: Task, finished: list[FinishedSample]) -> Table:
     table = Table(title=f"last {SHOWN} finished", title_justify="left", expand=False)
-    for column in ("sample", "purity", "furnace h", "cost", "recipe"):
+    for column in ("sample", "measured", "furnace h", "cost", "recipe"):
         table.add_column(column)
     for entry in finished[-SHOWN:]:
         table.add_row(
             entry.event.sample,
-            _amount(entry),
+            amount_words(task, entry.event),
             f"{entry.event.furnace_hours:.1f}",
             f"{entry.event.cost:.2f}",
             entry.result.recipe.sentence(),

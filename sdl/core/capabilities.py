@@ -9,6 +9,7 @@ from pydantic import Field
 
 from sdl.core.material import Lot
 from sdl.core.model import Frozen, SafeId
+from sdl.core.property import Property
 from sdl.core.recipe import Cooling, Gas, Recipe
 from sdl.core.units import Celsius, CelsiusPerMinute, Hours, Milligram, Minutes
 
@@ -21,9 +22,18 @@ class StationKind(StrEnum):
     FURNACE = "furnace"
     QUENCH = "quench"
     DIFFRACTOMETER = "diffractometer"
+    MAGNETOMETER = "magnetometer"
+    """A vibrating-sample magnetometer with an oven."""
     TRANSFER = "transfer"
     TABLE = "table"
     """A table of measured experiments: one act gives the outcome of a whole recipe."""
+
+
+MEASURED_AT: dict[Property, StationKind] = {
+    Property.FERRITE_MAGNETISATION: StationKind.MAGNETOMETER,
+    Property.FERRITE_CURIE_POINT: StationKind.MAGNETOMETER,
+}
+"""Which kind of station measures a property."""
 
 
 class Station(Frozen):
@@ -34,7 +44,8 @@ class Station(Frozen):
     capacity: Annotated[int, Field(ge=1, le=1000)] = 1
     """Samples at a time."""
     max_temperature_c: Celsius | None = None
-    """Furnaces: highest programmable temperature, degC."""
+    """Furnaces and the ovens of instruments: highest programmable temperature, degC; an instrument
+    without it measures in the room."""
     max_ramp_c_per_min: CelsiusPerMinute | None = None
     max_dwell_h: Hours | None = None
     gases: tuple[Gas, ...] = ()

@@ -37,6 +37,9 @@ class Verb(StrEnum):
     """args: cooling."""
     SCAN = "scan"
     """args: scan_min. Result: pattern (content hash), two_theta_start_deg, two_theta_step_deg."""
+    MEASURE = "measure"
+    """args: property, temperature_c. Result: curve (content hash), property, temperature_c,
+    mass_mg (of the aliquot), energy_kwh."""
     REPLAY = "replay"
     """Table laboratories. args: recipe. Result: phases, name -> [weight fraction, sigma]."""
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import Field, SerializeAsAny
 
 from sdl.core.command import Command
-from sdl.core.material import Observation, SampleState
+from sdl.core.material import Observation, Reading, SampleState
 from sdl.core.model import Frozen, SafeId
 from sdl.core.proposal import ModelVersion, Proposal
 from sdl.core.recipe import Step
@@ -159,6 +159,8 @@ class Finished(Frozen):
     purity: float | None = None
     """Measured weight fraction of the target, ``None`` when nothing was measured."""
     sigma: float | None = None
+    reading: Annotated[Reading | None, Field(exclude_if=lambda v: v is None)] = None
+    """Last measured property, where one was measured and the measurement is good."""
     cost: float = 0.0
     furnace_hours: float = 0.0
 

@@ -33,7 +33,10 @@ class RecipeSpace(Protocol):
 
 
 class Prediction(Frozen):
-    """Predicted mean and standard deviation of the measured purity."""
+    """Predicted mean and standard deviation of the measurement that decides.
+
+    Of the purity, as a fraction, or of the task's property in its unit.
+    """
 
     mean: float
     sigma: Annotated[float, Field(ge=0)]
@@ -63,13 +66,15 @@ class PendingSample(Frozen):
 
 
 class Result(Frozen):
-    """A finished experiment as a policy sees it: recipe and last observation, no truth."""
+    """A finished experiment as a policy sees it: recipe and last observations, no truth."""
 
     sample: SafeId
     proposal: SafeId
     recipe: Recipe
     observation: Observation | None
-    """``None`` for an experiment that failed."""
+    """The last of its phases; ``None`` for an experiment that failed."""
+    measurement: Annotated[Observation | None, Field(exclude_if=lambda v: v is None)] = None
+    """The last of a property."""
     cost: float = 0.0
     """Prices paid, in units of the reward."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sdl.core.model import Frozen, SafeId
+from sdl.core.property import QUANTITIES, Property
 from sdl.core.units import Celsius, CelsiusPerMinute, Hours, Milligram, Minutes
 
 
@@ -106,6 +107,15 @@ class Characterise(Frozen):
     """Length of the scan, min; counts grow in proportion."""
 
 
+class Measure(Frozen):
+    """Measure a property of the cold sample; a small aliquot is taken, and given back."""
+
+    kind: Literal["measure"] = "measure"
+    property: Property
+    temperature_c: Celsius = 25.0
+    """At which it is measured; of a transition, the highest of the sweep, degC."""
+
+
 class Stop(Frozen):
     """The sample is finished."""
 
@@ -119,7 +129,17 @@ class Continue(Frozen):
 
 
 Step = Annotated[
-    Mix | Anneal | Quench | Regrind | Press | Wash | Split | Characterise | Stop | Continue,
+    Mix
+    | Anneal
+    | Quench
+    | Regrind
+    | Press
+    | Wash
+    | Split
+    | Characterise
+    | Measure
+    | Stop
+    | Continue,
     Field(discriminator="kind"),
 ]
 """One act on a sample."""
@@ -177,6 +197,9 @@ def describe_step(step: Step) -> str:
             return f"split off {step.mass_mg:g} mg"
         case Characterise():
             return f"scan {step.scan_min:g} min"
+        case Measure():
+            what = QUANTITIES[step.property].title
+            return f"measure the {what} ({step.temperature_c:g} °C)"
         case Stop():
             return "stop"
         case Continue():

@@ -19,6 +19,9 @@ from sdl.tasks.task import Task
 SIMULATED = 72
 """Random experiments to simulate for the band: a few seconds."""
 
+MEASURED = 48
+"""The same of a property, whose patterns of many phases take longer to fit."""
+
 REPLAYED = 300
 """Random experiments to take from a table at most; all of a smaller one."""
 
@@ -44,7 +47,8 @@ def random_band(record: CampaignRecord) -> Band:
         shares = _shares(config, task, 0, REPLAYED)
         shown = min(wanted, len(shares))
     else:
-        campaigns = range(ceil(SIMULATED / _PER_CAMPAIGN))
+        simulated = SIMULATED if task.objective is None else MEASURED
+        campaigns = range(ceil(simulated / _PER_CAMPAIGN))
         shares = [s for seed in campaigns for s in _shares(config, task, seed, _PER_CAMPAIGN)]
         # Beyond a third of them the best of n is the best of all and tells nothing new.
         shown = min(wanted, len(shares) // 3)
@@ -78,7 +82,7 @@ def _ln_choose(n: npt.NDArray[np.int64] | int, k: int) -> npt.NDArray[np.float64
 
 
 def _shares(config: CampaignConfig, task: Task, seed: int, experiments: int) -> list[float]:
-    """Purities of one random campaign; 0 for what failed or does not count."""
+    """Purities, or values of the property; 0 for what failed or does not count."""
     random = config.model_copy(
         update={
             "policy": "random",
@@ -92,11 +96,14 @@ def _shares(config: CampaignConfig, task: Task, seed: int, experiments: int) -> 
     campaign = begin(random, task, MEMORY)
     try:
         campaign.run()
-        found = attempts(read_record(campaign.journal))
+        record = read_record(campaign.journal)
     finally:
         campaign.lab.close()
         campaign.journal.close()
-    return [(a.purity or 0.0) if a.counts else 0.0 for a in found]
+    if task.objective is not None:
+        counting = [e.reading if e.counts else None for e in record.finished]
+        return [0.0 if reading is None else reading.value for reading in counting]
+    return [(a.purity or 0.0) if a.counts else 0.0 for a in attempts(record)]
 
 
 def attempts(record: CampaignRecord) -> list[Attempt]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sdl.campaign.claim import is_hit
 from sdl.campaign.config import CampaignConfig
+from sdl.campaign.goal import Goal, merit
 from sdl.campaign.opening import described
 from sdl.campaign.state import CampaignState, SampleProgress
 from sdl.core.command import Command
@@ -24,7 +25,14 @@ from sdl.core.event import (
     Stopped,
     Vetoed,
 )
-from sdl.core.material import Observation, PhaseAmount, SampleState
+from sdl.core.material import (
+    Observation,
+    PhaseAmount,
+    Reading,
+    SampleState,
+    last_measurement,
+    last_scan,
+)
 from sdl.core.proposal import ModelVersion, Proposal
 from sdl.core.recipe import Recipe
 from sdl.journal.journal import Journal
@@ -42,11 +50,15 @@ class Experiment:
     decisions: tuple[str, ...]
     """Reasons given on the way, each with its step."""
     observation: Observation | None
-    """The last one."""
+    """The last one of its phases."""
     finished: Finished | None
     """``None`` while the sample is on its way."""
     failure: str | None
     place: str
+    sound: bool = True
+    """Whether its observations may carry a claim: see ``Goal.counts``."""
+    measurement: Observation | None = None
+    """The last one of a property."""
 
     @property
     def failed(self) -> bool:
@@ -58,13 +70,23 @@ class Experiment:
         """Measured fraction of the target at the regular end; ``None`` where there is none."""
         if self.finished is None or self.failed or self.observation is None:
             return None
-        return self.observation.purity(self.proposal.target.phase)
+        return self.observation.amount_of(self.proposal.target)
+
+    @property
+    def reading(self) -> Reading | None:
+        """Measured property at the regular end; ``None`` where there is none to go by."""
+        if self.finished is None or self.failed or self.measurement is None:
+            return None
+        return self.measurement.reading if self.measurement.quality == "good" else None
 
     @property
     def counts(self) -> bool:
-        """Whether the measurement may carry a claim: a good fit with nothing unexplained."""
-        target = self.proposal.target.phase
-        return self.measured is not None and is_hit(self.observation, target, 0.0)
+        """Whether the measurement may carry a claim.
+
+        A good fit with nothing unexplained; of a property also a good measurement of a sample
+        that is pure enough.
+        """
+        return self.measured is not None and self.sound
 
 
 @dataclass(frozen=True)
@@ -110,19 +132,31 @@ class CampaignRecord:
     scans: dict[str, dict[str, object]]
     """Result of each scan by the hash of its pattern."""
     records: int
+    curves: dict[str, dict[str, object]] = field(default_factory=dict)
+    """Result of each measured property by the hash of its curve."""
+
+    @property
+    def rule(self) -> Goal:
+        """What is to be reached: the campaign's, else the task's."""
+        return Goal.of(self.task, self.config.stop)
 
     @property
     def goal(self) -> float:
-        """Purity to reach, as a fraction: the campaign's, else the task's."""
-        stop = self.config.stop
-        return self.task.success.purity if stop is None else stop.purity
+        """Purity to reach, as a fraction; of a property, the purity that goes with it."""
+        return self.rule.least_purity
 
     @property
     def best(self) -> Experiment | None:
         """Highest measurement that may carry a claim, else the highest of all."""
         measured = [e for e in self.finished if e.measured is not None]
         sound = [e for e in measured if e.counts]
-        return max(sound or measured, key=_purity, default=None)
+        return max(sound or measured, key=self._merit, default=None)
+
+    def _merit(self, experiment: Experiment) -> tuple[bool, float]:
+        amount, reading = experiment.measured, experiment.reading
+        purity = None if amount is None else amount.weight_fraction
+        found = merit(purity, reading, self.task.objective, self.task.success.purity)
+        return found or (False, -math.inf)
 
     def repeats(self, experiment: Experiment) -> list[Experiment]:
         """Other finished experiments with the same recipe, failures included."""
@@ -134,13 +168,9 @@ class CampaignRecord:
 
     def reached(self, experiment: Experiment) -> bool:
         """Whether the measurement reaches the goal and may carry a claim."""
-        return experiment.measured is not None and is_hit(
-            experiment.observation, self.task.target.phase, self.goal
+        return experiment.measured is not None and self.rule.reached(
+            experiment.observation, experiment.measurement
         )
-
-
-def _purity(experiment: Experiment) -> float:
-    return 0.0 if experiment.measured is None else experiment.measured.weight_fraction
 
 
 def read_record(journal: Journal) -> CampaignRecord:
@@ -207,12 +237,14 @@ class _Reading:
     def record(self, config: CampaignConfig, task: Task) -> CampaignRecord:
         """What was read."""
         state = self.state
-        experiments = {name: self._experiment(s) for name, s in self.samples.items()}
+        rule = Goal.of(task, config.stop)
+        experiments = {name: self._experiment(s, rule) for name, s in self.samples.items()}
         scans = {
             str(result["pattern"]): result
             for result in state.results.values()
             if "pattern" in result
         }
+        curves = {str(r["curve"]): r for r in state.results.values() if "curve" in r}
         return CampaignRecord(
             config=config,
             task=task,
@@ -227,20 +259,24 @@ class _Reading:
             stopped=state.stopped,
             time_h=state.time_s / 3600.0,
             scans=scans,
+            curves=curves,
             records=self.records,
         )
 
-    def _experiment(self, sample: SampleProgress) -> Experiment:
+    def _experiment(self, sample: SampleProgress, rule: Goal) -> Experiment:
         end = self.state.finished.get(sample.id)
+        scan, measurement = (find(sample.observations) for find in (last_scan, last_measurement))
         return Experiment(
             sample=sample.id,
             proposal=sample.proposal,
             recipe=Recipe(steps=tuple(sample.steps)),
             decisions=tuple(words for words in self.decisions.get(sample.id, []) if words),
-            observation=sample.observations[-1] if sample.observations else None,
+            observation=scan,
             finished=None if end is None else end.event,
             failure=sample.failure,
             place=sample.place,
+            sound=rule.counts(scan, measurement),
+            measurement=measurement,
         )
 
     def _occupation(self, command: Command) -> Occupation:

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from sdl.core.command import Command, Verb
 from sdl.core.errors import SdlError
+from sdl.core.material import Observation, Target
 from sdl.core.protocols import BlobStore
 from sdl.figures.best import Band, best_so_far
 from sdl.figures.fractions import Composition, phase_fractions
@@ -17,6 +18,7 @@ from sdl.figures.pattern import pattern_with_fit
 from sdl.figures.recipe import recipe_curve
 from sdl.figures.search import Trial, purity_by_temperature
 from sdl.figures.stations import Use, station_use
+from sdl.report import property_sections
 from sdl.report.baseline import attempts, random_band
 from sdl.report.record import CampaignRecord, Occupation
 from sdl.report.scan import fitted_scan
@@ -47,6 +49,8 @@ def sections(
     if not any(e.measured is not None for e in record.finished):
         words = "No experiment has given a measurement yet, so there are no results to draw."
         return (Section("best", "Best so far", None, words), _stations(record))
+    if record.task.objective is not None:
+        return _of_property(record, blobs, with_random)
     return (
         _best(record, with_random),
         _fractions(record),
@@ -58,9 +62,53 @@ def sections(
     )
 
 
+def _of_property(
+    record: CampaignRecord, blobs: BlobStore, with_random: bool
+) -> tuple[Section, ...]:
+    """The figures of a campaign about a property."""
+    objective, best = property_sections.objective_of(record), record.best
+    # Random search is counted by its largest value; of a value to hit there is none.
+    with_band = with_random and objective.aim == "maximise"
+    band, words = _band(record) if with_band else (None, "No random search was run beside it.")
+    figure = property_sections.history_figure(record, band)
+    words += (
+        f" Open points do not count: less than {record.goal:.0%} pure, a poor fit, or intensity "
+        "that stays unexplained."
+    )
+    curve, about = (None, "Nothing was measured.")
+    if best is not None:
+        curve, about = property_sections.curve_figure(record, best, blobs)
+    composition = property_sections.composition_figure(record)
+    forecast = property_sections.forecast_figure(record)
+    return (
+        Section("best", "Best so far", figure, words),
+        Section("curve", "Measured curve", curve, about),
+        Section(
+            "composition",
+            "Composition",
+            composition,
+            "Compositions as charged; the colour is the measured purity."
+            if composition
+            else "The target is one phase, so there is no composition to draw.",
+        ),
+        _fractions(record),
+        _pattern(record, blobs),
+        _recipe(record),
+        Section(
+            "parity",
+            "Predicted and measured",
+            forecast,
+            "Each prediction was made before its experiment."
+            if forecast
+            else f"The policy {record.config.policy} predicted nothing.",
+        ),
+        _stations(record),
+    )
+
+
 def _best(record: CampaignRecord, with_random: bool) -> Section:
     band, words = _band(record) if with_random else (None, "No random search was run beside it.")
-    figure = best_so_far(attempts(record), record.task.target.phase, record.goal, band)
+    figure = best_so_far(attempts(record), record.task.target.label, record.goal, band)
     open_points = "Open points do not count: their fit is poor or intensity stays unexplained."
     return Section("best", "Best so far", figure, f"{words} {open_points}")
 
@@ -83,14 +131,30 @@ def _band(record: CampaignRecord) -> tuple[Band | None, str]:
 
 
 def _fractions(record: CampaignRecord) -> Section:
+    target = record.task.target
     shown = [
-        Composition(e.sample, e.observation)
+        Composition(e.sample, _merged(e.observation, target))
         for e in record.experiments
         if e.measured is not None and e.observation is not None
     ]
-    figure = phase_fractions(shown, record.task.target.phase, record.goal)
+    figure = phase_fractions(shown, target.label, record.goal)
     words = "Last measurement of each experiment; failures and samples on their way are left out."
+    if target.unresolved:
+        words += (
+            f" No pattern tells {' or '.join(target.unresolved)} from {target.label}: "
+            "they are in its share."
+        )
     return Section("phases", "Phases", figure, words)
+
+
+def _merged(observation: Observation, target: Target) -> Observation:
+    """An observation in which a solid solution is one phase."""
+    if not target.solution:
+        return observation
+    alike = (*target.members, *target.unresolved)
+    others = {name: a for name, a in observation.phases.items() if name not in alike}
+    phases = {target.label: observation.amount_of(target), **others}
+    return observation.model_copy(update={"phases": phases})
 
 
 def _pattern(record: CampaignRecord, blobs: BlobStore) -> Section:
@@ -213,6 +277,8 @@ def _words(command: Command) -> str:
             return f"from {args['origin']} to {args['destination']}"
         case Verb.QUENCH:
             return f"in {args['cooling']}"
+        case Verb.MEASURE:
+            return f"{args['property']}, {args['temperature_c']:g} °C"
         case Verb.REPLAY:
             return "outcome from the table"
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sdl.analysis.fit import UNEXPLAINED_LIMIT
+from sdl.core.errors import ConfigError
+from sdl.core.material import Reading
+from sdl.core.property import QUANTITIES, Property
 from sdl.figures.style import percent, whole_percent
 from sdl.report.record import CampaignRecord, Experiment, total_cost, total_furnace_hours
+from sdl.tasks.space import TaskSpace
 
 _LABORATORIES = {
     "virtual": "Simulated laboratory (instruments behind a Bluesky RunEngine, virtual clock). "
@@ -55,19 +60,43 @@ def headline(record: CampaignRecord) -> Headline:
     best = record.best
     laboratory = _LABORATORIES[record.config.lab]
     if best is None or best.measured is None:
-        words = "No purity was measured" + ("." if record.stopped else " yet.")
+        objective = record.task.objective
+        what = "purity" if objective is None else objective.quantity().title
+        words = f"No {what} was measured" + ("." if record.stopped else " yet.")
         return Headline(standing(record), words, "", "", None, laboratory)
-    target = record.task.target.phase
-    amount = percent(best.measured.weight_fraction, best.measured.sigma)
     verdict, good = _verdict(record, best)
     return Headline(
         standing=standing(record),
-        result=f"{target} {amount} by weight of the crystalline part, sample {best.sample}",
+        result=_result(record, best),
         recipe=best.recipe.sentence(),
         verdict=verdict,
         good=good,
         laboratory=laboratory,
     )
+
+
+def _result(record: CampaignRecord, best: Experiment) -> str:
+    target = record.task.target
+    objective, reading = record.task.objective, best.reading
+    pure = percent(best.measured.weight_fraction, best.measured.sigma) if best.measured else "–"
+    if objective is None or reading is None:
+        return f"{target.label} {pure} by weight of the crystalline part, sample {best.sample}"
+    title = objective.quantity().title.capitalize()
+    amount = objective.quantity().words(reading.value, reading.sigma)
+    at = "" if objective.property is Property.FERRITE_CURIE_POINT else _at(reading)
+    return f"{title} {amount}{at}: {formula(record, best)}, {pure} pure, sample {best.sample}"
+
+
+def _at(reading: Reading) -> str:
+    return f" at {reading.temperature_c:g} °C"
+
+
+def formula(record: CampaignRecord, experiment: Experiment) -> str:
+    """The solid solution a sample was charged for; the target's name where it cannot be told."""
+    try:
+        return TaskSpace(record.task).formula(experiment.recipe)
+    except (ValueError, ConfigError):  # a person's own recipe, or a task without a space
+        return record.task.target.label
 
 
 def standing(record: CampaignRecord) -> str:
@@ -82,7 +111,9 @@ def standing(record: CampaignRecord) -> str:
 
 
 def _verdict(record: CampaignRecord, best: Experiment) -> tuple[str, bool | None]:
-    goal = f"The goal of {whole_percent(record.goal)}"
+    objective = record.task.objective
+    wanted = whole_percent(record.goal) if objective is None else record.rule.words()
+    goal = f"The goal of {wanted}"
     reached = [e for e in record.finished if record.reached(e)]
     if not reached:
         if not best.counts:
@@ -131,6 +162,10 @@ def _short(experiment: Experiment) -> str:
     amount = experiment.measured
     if amount is None:
         return f"no result ({experiment.sample})"
+    if experiment.reading is not None:
+        reading = experiment.reading
+        value = QUANTITIES[reading.property].words(reading.value, reading.sigma)
+        return f"{value} ({experiment.sample})"
     return f"{percent(amount.weight_fraction, amount.sigma)} ({experiment.sample})"
 
 
@@ -141,6 +176,13 @@ def _doubt(experiment: Experiment) -> str:
         return ""
     if observation.quality != "good":
         return f"{experiment.sample} does not count: {observation.quality}"
+    measurement = experiment.measurement
+    if measurement is not None and measurement.quality != "good":
+        return f"{experiment.sample} does not count: {measurement.quality}"
+    if observation.unexplained <= UNEXPLAINED_LIMIT:
+        pure = experiment.measured
+        share = "not" if pure is None else f"only {percent(pure.weight_fraction, pure.sigma)}"
+        return f"{experiment.sample} does not count: {share} pure"
     share = percent(observation.unexplained)
     return f"{experiment.sample} does not count: {share} of the intensity is unexplained"
 
@@ -203,21 +245,43 @@ def rows(record: CampaignRecord) -> list[Row]:
 
 def _row(record: CampaignRecord, experiment: Experiment, is_best: bool) -> Row:
     proposal, observation = experiment.proposal, experiment.observation
-    prediction, amount = proposal.prediction, experiment.measured
+    prediction = proposal.prediction
     return Row(
         sample=experiment.sample,
         proposal=proposal.id,
-        recipe=experiment.recipe.sentence(),
+        recipe=_recipe(record, experiment),
         reason=proposal.reason,
         decisions=experiment.decisions,
-        predicted="–" if prediction is None else percent(prediction.mean, prediction.sigma),
-        measured="–" if amount is None else percent(amount.weight_fraction, amount.sigma),
+        predicted="–" if prediction is None else _value(record, prediction.mean, prediction.sigma),
+        measured=_measured(record, experiment),
         phases=_phases(experiment),
         unexplained="–" if observation is None else percent(observation.unexplained),
         cost="–" if experiment.finished is None else f"{experiment.finished.cost:.2f}",
         note=_note(experiment),
         mark=_mark(record, experiment, is_best),
     )
+
+
+def _recipe(record: CampaignRecord, experiment: Experiment) -> str:
+    words = experiment.recipe.sentence()
+    return f"{formula(record, experiment)}: {words}" if record.task.target.solution else words
+
+
+def _value(record: CampaignRecord, value: float, sigma: float) -> str:
+    objective = record.task.objective
+    return percent(value, sigma) if objective is None else objective.quantity().words(value, sigma)
+
+
+def _measured(record: CampaignRecord, experiment: Experiment) -> str:
+    amount, reading = experiment.measured, experiment.reading
+    if amount is None:
+        return "–"
+    pure = percent(amount.weight_fraction, amount.sigma)
+    if record.task.objective is None:
+        return pure
+    if reading is None:
+        return f"no value; {pure} pure"
+    return f"{_value(record, reading.value, reading.sigma)}; {pure} pure"
 
 
 def _phases(experiment: Experiment) -> tuple[str, ...]:

@@ -1,5 +1,11 @@
 """Limits as pure functions: what a laboratory must refuse."""
 
-from sdl.safety.limits import check_command, check_recipe, check_step, require_safe
+from sdl.safety.limits import (
+    check_command,
+    check_measurement,
+    check_recipe,
+    check_step,
+    require_safe,
+)
 
-__all__ = ["check_command", "check_recipe", "check_step", "require_safe"]
+__all__ = ["check_command", "check_measurement", "check_recipe", "check_step", "require_safe"]

@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from sdl.core.capabilities import Capabilities, Station, StationKind
+from sdl.core.capabilities import MEASURED_AT, Capabilities, Station, StationKind
 from sdl.core.command import Command, Verb
 from sdl.core.errors import SafetyError
 from sdl.core.event import Violation
@@ -23,6 +23,7 @@ from sdl.core.recipe import (
     Cooling,
     Dose,
     Gas,
+    Measure,
     Mix,
     Press,
     Quench,
@@ -33,6 +34,9 @@ from sdl.core.recipe import (
     Stop,
     Wash,
 )
+
+ROOM_C = 25.0
+"""Instruments heat and do not cool below the room, degC."""
 
 
 def check_recipe(recipe: Recipe, capabilities: Capabilities) -> tuple[Violation, ...]:
@@ -104,6 +108,11 @@ def check_command(command: Command, capabilities: Capabilities) -> tuple[Violati
         found += _dose(dose, capabilities, (station,))
     elif command.verb is Verb.MILL:
         found += _mill(float(command.args["mill_min"]), (station,))
+    elif command.verb is Verb.MEASURE:
+        measure = Measure(
+            property=command.args["property"], temperature_c=command.args["temperature_c"]
+        )
+        found += _instrument(measure, station)
     elif command.verb is Verb.QUENCH and Cooling(command.args["cooling"]) not in station.coolings:
         found.append(_no_cooling(Cooling(command.args["cooling"]), (station,)))
     return tuple(found)
@@ -143,12 +152,38 @@ def _step(step: Step, capabilities: Capabilities) -> Iterator[Violation]:
         case Characterise():
             if not capabilities.of_kind(StationKind.DIFFRACTOMETER):
                 yield Violation(rule="station-exists", message="there is no diffractometer")
+        case Measure():
+            yield from check_measurement(step, capabilities)
         case Press() | Wash() | Split():
             yield Violation(
                 rule="station-exists", message=f"no station of this laboratory can {step.kind}"
             )
         case Stop() | Continue():
             return
+
+
+def check_measurement(step: Measure, capabilities: Capabilities) -> tuple[Violation, ...]:
+    """None if one instrument can do it; else what the instrument that is closest lacks."""
+    kind = MEASURED_AT[step.property]
+    able = capabilities.of_kind(kind)
+    if not able:
+        message = f"there is no {kind.value}, which measures the {step.property.value}"
+        return (Violation(rule="station-exists", message=message),)
+    return min((tuple(_instrument(step, station)) for station in able), key=len)
+
+
+def _instrument(step: Measure, station: Station) -> Iterator[Violation]:
+    kind = MEASURED_AT[step.property]
+    if station.kind is not kind:
+        what = f"{station.name} cannot measure the {step.property.value}"
+        message = f"{what}; allowed: a {kind.value}"
+        yield Violation(rule="instrument", message=message)
+    top = ROOM_C if station.max_temperature_c is None else station.max_temperature_c
+    if not ROOM_C <= step.temperature_c <= top:
+        yield Violation(
+            rule="instrument-temperature",
+            message=f"{station.name}: {step.temperature_c:g} °C; allowed: {ROOM_C:g} to {top:g} °C",
+        )
 
 
 def _no_cooling(cooling: Cooling, stations: Sequence[Station]) -> Violation:
@@ -231,10 +266,10 @@ def _order(steps: Sequence[Step]) -> Iterator[Violation]:
             yield Violation(rule="step-order", message="powders are mixed before firing")
         fired = fired or isinstance(step, Anneal)
     last = [s for s in steps if not isinstance(s, Stop | Continue)][-1:]
-    if not last or not isinstance(last[0], Characterise):
+    if not last or not isinstance(last[0], Characterise | Measure):
         yield Violation(
             rule="step-order",
-            message="a recipe ends with a characterisation, or nothing is learned",
+            message="a recipe ends with a characterisation or a measurement, or nothing is learned",
         )
 
 

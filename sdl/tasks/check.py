@@ -11,6 +11,7 @@ from sdl.core.capabilities import StationKind
 from sdl.core.errors import ConfigError
 from sdl.core.recipe import Cooling, Gas
 from sdl.core.yaml import place_of
+from sdl.tasks.check_objective import objective_faults
 from sdl.tasks.check_space import Fault, corner_faults
 from sdl.tasks.task import Space, Task
 
@@ -28,6 +29,7 @@ _ALWAYS_NEEDED = (
     StationKind.TRANSFER,
 )
 _MASS_TOLERANCE = 0.01
+_STEP_TOLERANCE = 1e-9
 
 
 def check_task(task: Task, path: Path) -> None:
@@ -58,15 +60,20 @@ def _faults(task: Task) -> Iterator[Fault]:
     if task.system not in systems:
         yield ("system",), "there is no such chemical system", task.system, ", ".join(systems)
     if task.space is None:
+        if task.objective is not None:
+            what, allowed = "a property is measured of what is made", "a task with a `space`"
+            yield ("objective",), what, "a task without `space`", allowed
         return
     system = load_system(task.system)
     yield from _stations(task, task.space)
     yield from _furnaces(task, system)
     yield from _phases(task, system)
+    yield from _solution(task, task.space, system)
     yield from _choices(task, task.space)
     yield from _cations(task, task.space, system)
     yield from _ranges(task.space)
     yield from _limits(task, task.space)
+    yield from objective_faults(task)
     yield from corner_faults(task)
 
 
@@ -110,6 +117,11 @@ def _phases(task: Task, system: ChemicalSystem) -> Iterator[Fault]:
     what, allowed = f"{system.name} has no such solid", ", ".join(solids)
     if task.target.phase not in solids:
         yield ("target", "phase"), what, task.target.phase, allowed
+    for i, name in enumerate(task.target.solution):
+        if name not in solids:
+            yield ("target", "solution", i), what, name, allowed
+        if name in task.target.members[: i + 1]:
+            yield ("target", "solution", i), "the phase stands twice", name, "each phase once"
     for i, lot in enumerate(task.laboratory.shelf):
         keys = ("laboratory", "shelf", i)
         if lot.phase not in solids:
@@ -139,9 +151,59 @@ def _choices(task: Task, space: Space) -> Iterator[Fault]:
             yield ("space", "coolings", i), "no station cools like this", cooling.value, offered
 
 
-def _cations(task: Task, space: Space, system: ChemicalSystem) -> Iterator[Fault]:
+def _solution(task: Task, space: Space, system: ChemicalSystem) -> Iterator[Fault]:
+    """Members of a solid solution share all cations but one, in equal number."""
+    target, solids = task.target, [phase.name for phase in system.solids]
+    for i, name in enumerate(target.unresolved):
+        if name not in solids or name in target.members or not target.solution:
+            what = "this is no solid beside the members of a solid solution"
+            others = ", ".join(n for n in solids if n not in target.members)
+            yield ("target", "unresolved", i), what, name, others
+    if not target.solution:
+        if space.composition_step is not None:
+            what = "only solid solutions have a composition"
+            got, allowed = f"{space.composition_step:g}", "no such key, or `target.solution`"
+            yield ("space", "composition_step"), what, got, allowed
+        return
+    if task.published is not None:
+        allowed = "a target of one phase, or no `published`"
+        yield ("published",), "a published recipe has no composition", "a solid solution", allowed
+    if space.composition_step is None or _rest(space.composition_step):
+        step = space.composition_step
+        what = "a solid solution needs a step of its composition"
+        got = "nothing" if step is None else f"{step:g}"
+        yield ("space", "composition_step"), what, got, "a step that divides 1, as 0.05"
+        return
+    own = [_own(name, task, system) for name in target.members]
+    for i, cations in enumerate(own[1:]):
+        if len(cations) != 1 or len(own[0]) != 1 or own.count(cations) > 1:
+            what = f"{target.members[i + 1]} does not dissolve in {target.phase} cation for cation"
+            got = f"{', '.join(sorted(cations)) or 'nothing'} of its own"
+            yield ("target", "solution", i), what, got, "one cation of its own, the others shared"
+
+
+def _rest(step: float) -> bool:
+    return abs(round(1.0 / step) * step - 1.0) > _STEP_TOLERANCE
+
+
+def _own(name: str, task: Task, system: ChemicalSystem) -> frozenset[str]:
+    """Elements of a member that not all members hold in the same number."""
+    every = [system.phase(member).composition for member in task.target.members]
+    composition = system.phase(name).composition
+    return frozenset(e for e, n in composition.items() if any(c.get(e) != n for c in every))
+
+
+def _groups(task: Task, system: ChemicalSystem) -> list[str]:
+    """The cation that each group of lots must bring, in order where that matters."""
     target = system.phase(task.target.phase).composition
-    cations = [element for element in target if element != "O"]
+    if not task.target.solution:
+        return [element for element in target if element != "O"]
+    own = [next(iter(_own(name, task, system))) for name in task.target.members]
+    return [e for e in target if e not in ("O", *own)] + own
+
+
+def _cations(task: Task, space: Space, system: ChemicalSystem) -> Iterator[Fault]:
+    cations = _groups(task, system)
     used = Counter(name for group in space.cation_lots for name in group)
     shelf = ", ".join(lot.name for lot in task.laboratory.shelf)
     groups: list[str] = []
@@ -162,9 +224,11 @@ def _cations(task: Task, space: Space, system: ChemicalSystem) -> Iterator[Fault
                 return
             brought |= {*found}
         groups += sorted(brought)
-    if sorted(groups) != sorted(cations):
-        got, allowed = ", ".join(groups), f"one group for each of {', '.join(cations)}"
-        yield ("space", "cation_lots"), f"cations of {task.target.phase}", got, allowed
+    ordered = bool(task.target.solution)
+    if groups != cations if ordered else sorted(groups) != sorted(cations):
+        allowed = f"one group for each of {', '.join(cations)}" + (", in this order" * ordered)
+        what, got = f"cations of {task.target.label}", ", ".join(groups)
+        yield ("space", "cation_lots"), what, got, allowed
 
 
 def _ranges(space: Space) -> Iterator[Fault]:

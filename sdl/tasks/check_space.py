@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from pydantic import ValidationError
 
+from sdl.core.capabilities import StationKind
 from sdl.core.event import Violation
 from sdl.core.recipe import Recipe
 from sdl.safety import check_recipe
@@ -41,6 +42,7 @@ def corner_faults(task: Task) -> Iterator[Fault]:
         task: A task whose lots and phases are known to exist.
     """
     space = TaskSpace(task)
+    yield from _smallest(space)
     for name, point in _corners(space):
         try:
             recipe = space.decode(point)
@@ -76,9 +78,23 @@ def _corners(space: TaskSpace) -> Iterator[tuple[str, np.ndarray]]:
     free = [
         [(name, k) for k in range(counts[name])] for name in ("gas", "cooling") if name in counts
     ]
-    for end, pick in itertools.product((0.0, 1.0), picks):
+    pure = [space.blend.pure(i) for i in range(len(space.blend.names))] if space.blend else [[]]
+    for end, pick, blend in itertools.product((0.0, 1.0), picks, pure):
         for chosen in itertools.product(*free):
             values = {"regrinds": counts.get("regrinds", 1) - 1, **pick, **dict(chosen)}
             units = [(values[name] + 0.5) / count for name, count in space.choices]
-            point = np.asarray([end] * len(space.axes) + units, dtype=np.float64)
+            point = np.asarray([end] * len(space.axes) + blend + units, dtype=np.float64)
             yield "highest" if end else "lowest", point
+
+
+def _smallest(space: TaskSpace) -> Iterator[Fault]:
+    """One step of a composition must be a dose that the dispenser can weigh."""
+    if space.blend is None:
+        return
+    least_mg, lot = space.smallest_dose()
+    dispensers = space.task.laboratory.of_kind(StationKind.DISPENSER)
+    limit_mg = min((s.min_dose_mg or 0.0 for s in dispensers), default=0.0)
+    if least_mg < limit_mg:
+        got, allowed = f"{least_mg:.1f} mg of {lot}", f"at least {limit_mg:g} mg per step"
+        what = "no dispenser weighs one step of the composition"
+        yield ("space", "composition_step"), what, got, allowed

@@ -22,6 +22,7 @@ from sdl.core.units import (
     PositiveHours,
 )
 from sdl.core.yaml import load
+from sdl.tasks.objective import Objective
 
 
 class Interval(Frozen):
@@ -79,6 +80,8 @@ class Prices(Frozen):
     sample: Price = 0.05
     euro: Price = 0.02
     """Lots cost their price divided by 50 EUR."""
+    measurement: Annotated[Price, Field(exclude_if=lambda v: v == 0.0)] = 0.0
+    """One measurement of a property."""
 
 
 class Hidden(Frozen):
@@ -109,7 +112,8 @@ class Space(Frozen):
         tuple[Annotated[tuple[SafeId, ...], Field(min_length=1)], ...],
         Field(min_length=1, max_length=8),
     ]
-    """For each cation of the target, the lots to choose one from; the first cation is scaled."""
+    """For each cation of the target, the lots to choose one from; the first cation is scaled. Of a
+    solid solution: first what its members share, then what each member brings, in their order."""
     ratio: RatioInterval
     """Charged amount of the first cation over the stoichiometric amount, by the labels."""
     temperature_c: CelsiusInterval
@@ -125,6 +129,10 @@ class Space(Frozen):
     batch_mg: Annotated[Milligram, Field(gt=0)] = 1500.0
     """Mass of target that a sample would give, mg."""
     scan_min: Annotated[Minutes, Field(gt=0, le=600)] = 8.0
+    composition_step: Annotated[
+        Annotated[float, Field(ge=0.01, le=0.5)] | None, Field(exclude_if=lambda v: v is None)
+    ] = None
+    """Solid solutions: step of the mole fractions, as 0.05."""
 
 
 class BudgetLimits(Frozen):
@@ -138,7 +146,8 @@ class Success(Frozen):
     """When the target counts as made."""
 
     purity: Annotated[float, Field(gt=0, le=1)]
-    """Measured weight fraction of the target."""
+    """Measured weight fraction of the target; with an ``objective``, what a sample must have beside
+    it to count."""
 
 
 class Published(Frozen):
@@ -164,6 +173,8 @@ class Task(Frozen):
     prices: Prices = Prices()
     budget: BudgetLimits
     success: Success
+    objective: Annotated[Objective | None, Field(exclude_if=lambda v: v is None)] = None
+    """A property that decides instead of the purity."""
     published: Published | None = None
 
     @property
