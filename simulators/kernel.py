@@ -62,10 +62,10 @@ TOLERANCE = 1.0e-4
 MAX_STEP_K = 45.0
 """Longest step of a ramp at that setting, K: no reaction window is jumped over."""
 NEARLY = 4.0
-"""Free energy over RT within which of equilibrium the drive of a reaction changes with temperature."""
+"""Free energy over RT below which the drive of a reaction hardly changes with temperature."""
 FAST, NEAR = 1.0e-2, 2.0e-2
-"""Progress k t of a law in a step from which on the start of a reaction is looked for, and the share
-of a step that need not be split off."""
+"""Progress k t of a law in a step from which on the start of a reaction is looked for, and the
+share of a step that need not be split off."""
 EXHAUSTED = 1.0e-7
 """Share of the sample's cations; when the reactants left are less, nothing more happens."""
 
@@ -191,7 +191,8 @@ def _integrate(
         start_step(net, total, step, work)
         awake.size[LINED] = awake.size[RUNNING] = 0
         hot, least = max(here, there), IDLE * tolerance * total
-        while line_up(net, total, hot, step, least, work):  # again where the step forms what sets off more reactions
+        # Again where the step forms what sets off more reactions.
+        while line_up(net, total, hot, step, least, work):
             _take_constants(net, draw, here, there, work)
             part = _until_turn(net, total, step, tolerance, work) if slope != 0.0 else 1.0
             if part < 1.0:
@@ -257,7 +258,7 @@ def _melt(net: Net, here_k: float, there_k: float, work: Scratch) -> None:
 
 @borrowing
 def _take_constants(net: Net, draw: Draw, here_k: float, there_k: float, work: Scratch) -> None:
-    """Mean constants of the reactions of a step between two temperatures; lists those that matter."""
+    """Mean constants of the reactions of a step, and the list of those that matter."""
     awake, early, middle, late = work.awake, work.early, work.middle, work.late
     running = 0
     for r in range(awake.size[LINED]):
@@ -337,6 +338,7 @@ def scratch(net: Net) -> Scratch:
     rows, states = np.zeros((5, reactions)), np.zeros((4, solids))
     return Scratch(
         awake, np.zeros((3, reactions)), np.zeros((3, reactions)), np.zeros((3, reactions)),
-        rows[0], rows[1], rows[2], rows[3], rows[4], states[0], states[1], states[2], states[3], np.zeros((ROWS, solids)),
+        rows[0], rows[1], rows[2], rows[3], rows[4],
+        states[0], states[1], states[2], states[3], np.zeros((ROWS, solids)),
         np.zeros((3, net.melt.shape[0] + 1)),
     )  # fmt: skip

@@ -88,10 +88,10 @@ def state_factor(
             if touched:
                 value = max(value, 1.0 + (speed[m] - 1.0) * share)
     if net.kind[j] == WETTING:
-        return most
+        return float(most)
     block = net.block[i]
     if block >= 0:
         value /= (
             1.0 + net.block_strength[i] * net.cations[block] * moles[awake.number[block]] / total
         )
-    return value
+    return float(value)

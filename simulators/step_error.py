@@ -26,11 +26,11 @@ DOUBT = 0.3
 """Share of what halving a step changes in the mean constant of a reaction that counts as error: the
 mean that is used is extrapolated from both."""
 OPENING = 0.15
-"""Share of what a partner gives that counts as error where its openness changes wholly in a step: how
-it changed within the step is not known."""
+"""Share of what a partner gives that counts as error where its openness changes wholly in a step:
+how it changed within the step is not known."""
 UNEVEN = 0.2
-"""Share of what is eaten of newly formed matter that counts as error where nothing formed in the step
-before: it is taken to form evenly."""
+"""Share of what is eaten of newly formed matter that counts as error where nothing formed in the
+step before: it is taken to form evenly."""
 
 
 @inlined

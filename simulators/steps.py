@@ -65,8 +65,9 @@ class Scratch(NamedTuple):
 same table, and the share they were found for; progress per s; what a unit of it takes;
 share of the old and of the newly formed matter that the step eats; moles formed, in the running
 sweep, given as a partner, wanted; openness n / (n + s) of a partner, at the start and at the end;
-what there is of it on average over what there would be if nothing were given; its change in a sweep; mmol formed per s in the step before; what is taken of a solid, and with the
-rates of start and end of the step."""
+what there is of it on average over what there would be if nothing were given; its change in a
+sweep; mmol formed per s in the step before; what is taken of a solid, and with the rates of start
+and end of the step."""
 
 
 @borrowing
@@ -86,6 +87,7 @@ def enter(net: Net, material: FloatArray, total: float, first: int, work: Scratc
             work.moles[n] = material[solids + p - net.used] if lone else material[p]
             work.charge[n] = work.moles[n] if lone else material[2 * solids + p]
             _opened(n, work.moles[n], net.scarcity * total, work)
+        work.moles_early[n] = work.moles_late[n] = work.moles[n]
 
 
 @inlined
@@ -124,7 +126,9 @@ def supply(awake: Awake, moles: FloatArray) -> float:
 
 
 @borrowing
-def line_up(net: Net, total: float, hot_k: float, step_s: float, least: float, work: Scratch) -> bool:
+def line_up(
+    net: Net, total: float, hot_k: float, step_s: float, least: float, work: Scratch
+) -> bool:
     """Lists the reactions that may do something worth counting in a step.
 
     Fresh grains under any law of layers are converted by at most 3 sqrt(k t), and by 3 k t over

@@ -10,6 +10,6 @@ from simulators.gates.recipes import gate_lots, random_recipes
 from simulators.gates.thermochemistry import gate_v2
 
 __all__ = [
-    "Figure", "follow", "gate_lots", "gate_v1", "gate_v2", "gate_v3", "gate_v4", "gate_v8", "lsoda_gaps",
-    "random_recipes",
+    "Figure", "follow", "gate_lots", "gate_v1", "gate_v2", "gate_v3", "gate_v4", "gate_v8",
+    "lsoda_gaps", "random_recipes",
 ]  # fmt: skip

@@ -164,7 +164,7 @@ def lsoda_gaps(
 
 
 def _gap(reactor: Reactor, number: int, recipe: Recipe) -> Gap:
-    """One anneal; which reactions run LSODA decides for itself, with a threshold ten times lower."""
+    """One anneal; which reactions LSODA gets is decided anew, with a threshold ten times lower."""
     anneal = recipe.anneals()[0]
     material = reactor.empty()
     for dose in recipe.doses():
