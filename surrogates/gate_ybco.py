@@ -88,7 +88,7 @@ def gate_v5(*, quick: bool = False, data: YbcoYields | None = None) -> tuple[Fig
 
 
 def gate_v6(*, quick: bool = False) -> tuple[Figure, ...]:
-    """Phases present in the 114 firings with phases, and the 27 onsets; in the sample.
+    """Phases present in the 114 firings with phases, and the 27 onsets; both in the sample.
 
     A phase is present where the optimum of the fit shows 2 wt% of it or more.
     """
@@ -118,7 +118,7 @@ def gate_v6(*, quick: bool = False) -> tuple[Figure, ...]:
 
 
 def v6_onsets(twin: Twin) -> tuple[Onset, ...]:
-    """The 27 onsets by the optimum of the fit to yields and phases."""
+    """The 27 onsets by the optimum of the fit to yields, phases and onsets."""
     values = load_fits().fits[PHASES].scaled[:1] * twin.parameters.sd
     return simulate_onsets(twin, values, load_onsets())
 

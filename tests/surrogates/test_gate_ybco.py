@@ -20,10 +20,17 @@ from surrogates.ybco_calibration import (
     ybco_twin,
 )
 from surrogates.ybco_fit import gauss_newton
-from surrogates.ybco_onsets import simulate_onsets
+from surrogates.ybco_onsets import Onsets, simulate_onsets
 from surrogates.ybco_parameters import ybco_parameters
 from surrogates.ybco_predictions import baselines
-from surrogates.ybco_protocol import experiments, furnace_system, scanned, without_twins
+from surrogates.ybco_protocol import (
+    FIRED_UM,
+    PARTICLE_UM,
+    experiments,
+    furnace_system,
+    scanned,
+    without_twins,
+)
 
 
 def test_gauss_newton_finds_the_posterior_of_a_linear_problem() -> None:
@@ -106,6 +113,23 @@ def test_no_onset_is_seen_in_a_twin_without_reactions() -> None:
     frozen[0, twin.parameters.names.index("shared/solid_state")] = -60.0
     found = simulate_onsets(twin, frozen, load_onsets())
     assert [o.right for o in found if not o.measured.reacts] == [True] * 8
+
+
+def test_residuals_of_onsets_are_nothing_where_nothing_shall_happen() -> None:
+    twin = ybco_twin(3e-3)
+    frozen = np.zeros((1, len(twin.parameters.names)))
+    frozen[0, twin.parameters.names.index("shared/solid_state")] = -60.0
+    rows = [o for o in load_onsets() if len(o.reactants) == 2]
+    found = Onsets(twin, rows).residuals(frozen)[0]
+    reacts = np.array([o.reacts for o in rows])
+    assert not found[: len(rows)][~reacts].any()
+    assert (found[: len(rows)][reacts] > 0.0).all()
+
+
+def test_fired_powders_are_coarser() -> None:
+    lots = {lot.name: lot.particle_um for lot in ybco_twin(3e-3).lots}
+    assert lots["BaCuO2"] == lots["Y2Cu2O5"] == FIRED_UM
+    assert lots["BaCO3"] == lots["Y2O3"] == PARTICLE_UM < FIRED_UM
 
 
 def test_tempering_keeps_as_many_members_as_asked() -> None:

@@ -158,7 +158,7 @@ def test_what_reacts_by_the_table_has_a_reaction():
         frozenset(n for n, v in r.equation.items() if v < 0 and system.phase(n).state == "solid")
         for r in system.reactions
     }
-    # In pairs the carbonates react as their oxides, and 123 as what it is when hot.
+    # in pairs the carbonates react as their oxides, and 123 as what it is when hot
     oxides = {"CuCO3": "CuO", "Y2C3O9": "Y2O3", "YBa2Cu3O7": "YBa2Cu3O6"}
     for onset in load_onsets():
         if onset.reacts:
