@@ -57,9 +57,9 @@ __all__ = [
     "solid_masses", "wash",
 ]  # fmt: skip
 
-TOLERANCE = 1.0e-4
+TOLERANCE = 5.0e-5
 """Error of one step as a share of the sample's cations; the setting of gate V1."""
-MAX_STEP_K = 45.0
+MAX_STEP_K = 30.0
 """Longest step of a ramp at that setting, K: no reaction window is jumped over."""
 NEARLY = 4.0
 """Free energy over RT below which the drive of a reaction hardly changes with temperature."""
