@@ -33,6 +33,10 @@ MOST_CALLS = 50_000
 clock, so the verdict is the same on every machine."""
 
 
+LEAST_STEPS = 100
+"""Of a segment: where nothing happens at first LSODA would step over what happens later."""
+
+
 class OutOfCallsError(RuntimeError):
     """LSODA needs more evaluations than allowed."""
 
@@ -228,7 +232,7 @@ def _integrated(slope: Slope, state: FloatArray, part: Segment) -> tuple[FloatAr
             warnings.simplefilter("error", ODEintWarning)
             done = odeint(
                 counted, state, (0.0, part.duration_s), tfirst=True, rtol=RTOL, atol=ATOL_MMOL,
-                h0=1e-3, mxstep=MOST_CALLS,
+                h0=1e-3, hmax=part.duration_s / LEAST_STEPS, mxstep=MOST_CALLS,
             )  # fmt: skip
     except (OutOfCallsError, ODEintWarning):
         return None, calls
