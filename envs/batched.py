@@ -52,7 +52,7 @@ StepResult = tuple[SingleArray, FloatArray, BoolArray, BoolArray, dict[str, Any]
 class BatchedSynthesis:
     """``rows`` samples, each in its own hidden laboratory, made step by step.
 
-    A row's trajectory depends on (seed, its number, its actions) only: not on the size or order of
+    A row's trajectory depends on (seed, its identity, its actions) only: not on the size or order of
     the batch, nor on the number of threads. Rows whose episode ends start the next one in the same
     step; the last observation of the old one is in ``info["final_observation"]``.
 
@@ -63,10 +63,10 @@ class BatchedSynthesis:
         task: A task or its name.
         rows: Number of environments.
         seed: Seed of every draw.
-        first_index: Number of the first row; rows ``[8, 16)`` of a batch of 64 equal a batch of 8
-            with ``first_index=8``.
+        identities: Numbers of the rows, 0, 1, ... if ``None``. Rows of one number meet the same
+            laboratories and the same noise, so that plans are compared on equal terms.
         split: Laboratories to draw from; the hidden laboratory of an episode is one of them.
-        laboratories: Laboratories to play in turn instead: environment ``n`` has number
+        laboratories: Laboratories to play in turn instead: the row of identity ``n`` has number
             ``(n + episode) % len(laboratories)``.
         max_decisions: Decisions of an episode; at the last one only ``stop`` is left.
         furnace_hours: Furnace time of an episode, h; the task's budget per experiment if ``None``.
@@ -80,7 +80,7 @@ class BatchedSynthesis:
         rows: int = 1,
         *,
         seed: int = 0,
-        first_index: int = 0,
+        identities: Sequence[int] | IntArray | None = None,
         split: Split = "train",
         laboratories: Sequence[Laboratory] = (),
         max_decisions: int = 12,
@@ -93,7 +93,7 @@ class BatchedSynthesis:
         self.problem = Problem(
             load_task(task) if isinstance(task, str) else task,
             seed=int(seed) % 2**63,
-            first_index=first_index,
+            identities=_numbers(rows, identities),
             split=split,
             laboratories=laboratories,
             max_decisions=max_decisions,
@@ -289,3 +289,17 @@ class BatchedSynthesis:
         if self._pool is None or self._pool[0] != os.getpid():
             self._pool = (os.getpid(), ThreadPoolExecutor(self.threads, "envs"))
         return self._pool[1]
+
+
+def _numbers(rows: int, identities: Sequence[int] | IntArray | None) -> IntArray:
+    """Identities of the rows.
+
+    Raises:
+        ConfigError: There is not one, from 0 on, for each row.
+    """
+    numbers = np.array(range(rows) if identities is None else identities, dtype=np.int64)
+    if numbers.shape != (rows,) or (numbers < 0).any():
+        raise ConfigError(
+            "each row needs an identity", got=numbers.shape, allowed=f"{rows} numbers from 0 on"
+        )
+    return numbers

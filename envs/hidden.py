@@ -34,7 +34,7 @@ def take_laboratory(
     The distributions are those of ``simulators.laboratory.draw_laboratory``, the draws are not:
     that one hashes words, which takes milliseconds.
     """
-    who = chance.first + i
+    who = chance.identity[i]
     if chance.given > 0:
         n = (who + episode) % chance.given
         copy_row(given.shift, n, labs.shift, i)

@@ -61,7 +61,7 @@ class Problem:
     Args:
         task: A task with a search space.
         seed: Seed of every draw.
-        first_index: Number of the first environment of the batch.
+        identities: (N,) whose laboratory and noise each environment of the batch has.
         split: Which laboratories are drawn.
         laboratories: Laboratories that are played in turn instead of drawn ones.
         max_decisions: Largest number of decisions of an episode, 3 or more.
@@ -78,7 +78,7 @@ class Problem:
         task: Task,
         *,
         seed: int,
-        first_index: int,
+        identities: IntArray,
         split: Split,
         laboratories: Sequence[Laboratory],
         max_decisions: int,
@@ -115,7 +115,7 @@ class Problem:
             given=self._stack(laboratories),
             desk=self._desk(stations),
             scanner=scanner(self.quick, self.network.solid_names),
-            chance=self._chance(seed, first_index, split, len(laboratories)),
+            chance=self._chance(seed, identities, split, len(laboratories)),
             tolerance=kernel.TOLERANCE,
         )
         self.entries = entries(self.choices)
@@ -279,12 +279,12 @@ class Problem:
             furnace_h=float(self.furnace_hours),
         )
 
-    def _chance(self, seed: int, first: int, split: Split, given: int) -> Chance:
+    def _chance(self, seed: int, identities: IntArray, split: Split, given: int) -> Chance:
         hidden, widths = self.task.hidden, widths_of(self.network.system, self.task.hidden)
         low, high = RANGES[split]
         return Chance(
             seed=seed,
-            first=first,
+            identity=identities,
             low=low,
             laboratories=high - low,
             given=given,

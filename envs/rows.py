@@ -183,10 +183,10 @@ def step_rows(
         kind = begin(desk, state, result, i, labs.offset_c[i], action, plan)
         for part in range(2):
             if part == 1:
-                key = key_of(STEP, chance.seed, chance.first + i, whole[EPISODE], whole[DECISION])
+                key = key_of(STEP, chance.seed, chance.identity[i], whole[EPISODE], whole[DECISION])
                 plan[:, 3] = 0.0
                 if kind >= 0:
-                    mount = key_of(MOUNT, chance.seed, chance.first + i, whole[EPISODE], 0)
+                    mount = key_of(MOUNT, chance.seed, chance.identity[i], whole[EPISODE], 0)
                     perform(
                         net, desk, rules.scanner, draw, state, result, i, kind, action, key, mount,
                         truth, scratch.seen,

@@ -88,7 +88,7 @@ class Chance(NamedTuple):
     """Seeds and widths of what a laboratory hides; S solids, rows of kinetics."""
 
     seed: int
-    first: int  # number of the first environment
+    identity: IntArray  # (N,) whose laboratory and noise each row has
     low: int  # first laboratory of the split
     laboratories: int  # laboratories in the split
     given: int  # number of given laboratories, 0 where they are drawn
