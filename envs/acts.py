@@ -52,7 +52,7 @@ from envs.tables import (
     Scanner,
     State,
 )
-from simulators import kernel
+from simulators import kernel, powder
 from simulators.network import Draw, FloatArray, IntArray, Net
 from simulators.program import ROOM_C
 
@@ -141,6 +141,13 @@ def grind(net: Net, desk: Desk, state: State, i: int, draw: Draw, action: IntArr
     state.whole[i, FRESH] = 0
     state.real[i, MILLED_MIN] += minutes
     return desk.station.mixer_kw * minutes / 60.0 * desk.price.kwh
+
+
+@compiled
+def wash(net: Net, desk: Desk, state: State, i: int) -> None:
+    """Washes soluble salts out of the cold sample; water has no price."""
+    powder.wash(net, state.vector[i], desk.choice.wash_min)
+    state.whole[i, FRESH] = 0
 
 
 @compiled

@@ -52,9 +52,9 @@ StepResult = tuple[SingleArray, FloatArray, BoolArray, BoolArray, dict[str, Any]
 class BatchedSynthesis:
     """``rows`` samples, each in its own hidden laboratory, made step by step.
 
-    A row's trajectory depends on (seed, its identity, its actions) only: not on the size or order of
-    the batch, nor on the number of threads. Rows whose episode ends start the next one in the same
-    step; the last observation of the old one is in ``info["final_observation"]``.
+    A row's trajectory depends on (seed, its identity, its actions) only: not on the size or order
+    of the batch, nor on the number of threads. Rows whose episode ends start the next one in the
+    same step; the last observation of the old one is in ``info["final_observation"]``.
 
     The arrays that ``step``, ``reset`` and ``action_masks`` return belong to the environment and
     are overwritten by the next step: copy what must stay.
@@ -68,6 +68,7 @@ class BatchedSynthesis:
         split: Laboratories to draw from; the hidden laboratory of an episode is one of them.
         laboratories: Laboratories to play in turn instead: the row of identity ``n`` has number
             ``(n + episode) % len(laboratories)``.
+        samples_per_lab: Episodes in a row that share a laboratory.
         max_decisions: Decisions of an episode; at the last one only ``stop`` is left.
         furnace_hours: Furnace time of an episode, h; the task's budget per experiment if ``None``.
         stations: Accuracies of the stations.
@@ -83,6 +84,7 @@ class BatchedSynthesis:
         identities: Sequence[int] | IntArray | None = None,
         split: Split = "train",
         laboratories: Sequence[Laboratory] = (),
+        samples_per_lab: int = 1,
         max_decisions: int = 12,
         furnace_hours: float | None = None,
         stations: StationModel | None = None,
@@ -96,6 +98,7 @@ class BatchedSynthesis:
             identities=_numbers(rows, identities),
             split=split,
             laboratories=laboratories,
+            samples_per_lab=samples_per_lab,
             max_decisions=max_decisions,
             furnace_hours=furnace_hours,
             stations=stations or StationModel(),
@@ -110,8 +113,12 @@ class BatchedSynthesis:
         self._truncated = np.zeros(rows, dtype=np.bool_)
         self._heads = len(self.problem.choices.counts)
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
+        self.prepare()
         self._info = self._make_info()
-        self._work(restart_rows)
+        self._work(self._restarting)
+
+    def prepare(self) -> None:
+        """Makes the arrays of a class that adds to this one."""
 
     @property
     def nvec(self) -> tuple[int, ...]:
@@ -144,8 +151,8 @@ class BatchedSynthesis:
             self._state.whole[:, EPISODE] = 0
         else:
             self._state.whole[:, EPISODE] += self._state.whole[:, DECISION] > 0
-        self._work(restart_rows)
-        return self._result.observation, self._info
+        self._work(self._restarting)
+        return self.observations, self._info
 
     def step(self, actions: NDArray[Any]) -> StepResult:
         """One decision of every row.
@@ -154,7 +161,7 @@ class BatchedSynthesis:
         is used up; on the last decision of an episode the sample is finished all the same.
 
         Args:
-            actions: (rows, heads) integers.
+            actions: (rows, heads) integers; a row whose verb is ``tables.WAIT`` is left as it is.
 
         Returns:
             Observations, rewards, terminated, truncated (never), and the info: ``action_mask``,
@@ -169,9 +176,12 @@ class BatchedSynthesis:
                 allowed=(self.rows, self._heads),
             )
         self._work(step_rows, taken)
-        result = self._result
-        reward, ended = result.scores[REWARD], result.flags[TERMINATED]
-        return result.observation, reward, ended, self._truncated, self._info
+        return self._report()
+
+    def _report(self) -> StepResult:
+        """What a step returns."""
+        reward, ended = self._result.scores[REWARD], self._result.flags[TERMINATED]
+        return self.observations, reward, ended, self._truncated, self._info
 
     @property
     def observations(self) -> SingleArray:
@@ -253,9 +263,9 @@ class BatchedSynthesis:
     def _make_info(self) -> dict[str, Any]:
         result = self._result
         return {
-            "action_mask": result.mask,
+            "action_mask": self.action_masks(),
             "vetoed": result.flags[VETOED],
-            "final_observation": result.final,
+            "final_observation": self._final,
             "purity": result.scores[PURITY],
             "yield": result.scores[SHARE],
             "bonus": result.flags[PURE],
@@ -264,21 +274,29 @@ class BatchedSynthesis:
 
     def _work(self, function: Any, *more: Any) -> None:
         """Runs compiled code over all rows, in pieces on threads where there is more than one."""
-        fixed = (self._rules, self._labs, self._state, self._result)
-        if len(self._scratch) == 1:
-            function(*fixed, self._scratch[0], *more, 0, self.rows)
-            return
-        if self.threads == 1:
-            for n, scratch in enumerate(self._scratch):
-                function(*fixed, scratch, *more, *self._piece(n))
+        if self.threads == 1 or len(self._scratch) == 1:
+            for n in range(len(self._scratch)):
+                function(*self._arrays(n), *more, *self._piece(n))
             return
         pool = self._threads()
         pieces = [
-            pool.submit(function, *fixed, scratch, *more, *self._piece(n))
-            for n, scratch in enumerate(self._scratch)
+            pool.submit(function, *self._arrays(n), *more, *self._piece(n))
+            for n in range(len(self._scratch))
         ]
         for piece in pieces:
             piece.result()
+
+    _restarting = staticmethod(restart_rows)
+    """Compiled function that starts the present episodes."""
+
+    @property
+    def _final(self) -> SingleArray:
+        """Last observations of the episodes that ended."""
+        return self._result.final
+
+    def _arrays(self, n: int) -> tuple[Any, ...]:
+        """First arguments of the compiled functions for a piece."""
+        return (self._rules, self._labs, self._state, self._result, self._scratch[n])
 
     def _piece(self, n: int) -> tuple[int, int]:
         """First row of a piece and the row after it."""

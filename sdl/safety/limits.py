@@ -154,7 +154,13 @@ def _step(step: Step, capabilities: Capabilities) -> Iterator[Violation]:
                 yield Violation(rule="station-exists", message="there is no diffractometer")
         case Measure():
             yield from check_measurement(step, capabilities)
-        case Press() | Wash() | Split():
+        case Wash():
+            if not capabilities.of_kind(StationKind.WASHER):
+                yield Violation(rule="station-exists", message="there is no washer")
+            if step.solvent != "water":
+                message = f"washes are in water; asked: {step.solvent}"
+                yield Violation(rule="solvent", message=message)
+        case Press() | Split():
             yield Violation(
                 rule="station-exists", message=f"no station of this laboratory can {step.kind}"
             )

@@ -150,7 +150,7 @@ def test_masks_allow_only_what_safety_allows_and_steps_are_inverse_to_actions():
             taken[row] = []
             checked += 1
     assert checked > 100
-    assert verbs == set(choices.verbs)
+    assert verbs == set(choices.verbs) - {"wash"}  # nothing of this system is soluble
 
 
 def test_rewards_are_bounded_and_add_up_to_the_score_less_the_cost():
