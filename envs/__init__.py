@@ -14,14 +14,17 @@ ENVIRONMENT_ID = "sdl/SolidStateSynthesis-v0"
 search space."""
 DECISIONS_ID = "sdl/SolidStateDecisions-v0"
 """The same with one physical decision per step."""
-IDS = (ENVIRONMENT_ID, DECISIONS_ID)
+CONTINUOUS_ID = "sdl/SolidStateContinuous-v0"
+"""The same with actions from a box."""
+IDS = (ENVIRONMENT_ID, DECISIONS_ID, CONTINUOUS_ID)
 """Every registered id."""
 
-__all__ = ["DECISIONS_ID", "ENVIRONMENT_ID", "IDS"]
+__all__ = ["CONTINUOUS_ID", "DECISIONS_ID", "ENVIRONMENT_ID", "IDS"]
 
 _ENTRIES = {
     ENVIRONMENT_ID: "envs.synthesis:SynthesisEnv",
     DECISIONS_ID: "envs.synthesis:DecisionEnv",
+    CONTINUOUS_ID: "envs.continuous:ContinuousEnv",
 }
 
 

@@ -269,20 +269,13 @@ def show(
 
 
 @compiled
-def step_cursor_rows(
+def decide_rows(
     rules: Rules, labs: Laboratories, state: State, result: Result, scratch: Scratch, grid: Grid,
-    belief: Belief, cursor: Cursor, out: CursorResult, notes: Notes, actions: IntArray,
-    acting: IntArray, start: int, stop: int,
+    belief: Belief, cursor: Cursor, out: CursorResult, notes: Notes, acting: IntArray, start: int,
+    stop: int,
 ) -> None:  # fmt: skip
-    """One choice of each row ``start:stop``; decisions that are spelled out are carried out."""
+    """Carries decisions of the batch out and shows what they changed."""
     choice = rules.desk.choice
-    for i in range(start, stop):
-        if advance(grid, choice, state, cursor, i, actions[i]):
-            for head in range(acting.shape[1]):
-                acting[i, head] = cursor.pending[i, head]
-            cursor.stage[i] = ASK_VERB
-        else:
-            acting[i, VERB] = WAIT
     step_rows(rules, labs, state, result, scratch, acting, start, stop)
     for i in range(start, stop):
         if acting[i, VERB] != WAIT:
@@ -303,6 +296,26 @@ def step_cursor_rows(
                     out.observation[i, OUTLOOK_AT:CURSOR_AT],
                 )  # fmt: skip
         show(grid, choice, cursor, state, result, out, i)
+
+
+@compiled
+def step_cursor_rows(
+    rules: Rules, labs: Laboratories, state: State, result: Result, scratch: Scratch, grid: Grid,
+    belief: Belief, cursor: Cursor, out: CursorResult, notes: Notes, actions: IntArray,
+    acting: IntArray, start: int, stop: int,
+) -> None:  # fmt: skip
+    """One choice of each row ``start:stop``; decisions that are spelled out are carried out."""
+    choice = rules.desk.choice
+    for i in range(start, stop):
+        if advance(grid, choice, state, cursor, i, actions[i]):
+            for head in range(acting.shape[1]):
+                acting[i, head] = cursor.pending[i, head]
+            cursor.stage[i] = ASK_VERB
+        else:
+            acting[i, VERB] = WAIT
+    decide_rows(
+        rules, labs, state, result, scratch, grid, belief, cursor, out, notes, acting, start, stop
+    )
 
 
 @compiled

@@ -74,7 +74,7 @@ class SampleEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.int64]]):
             Observation, reward, terminated, truncated (never), info; when terminated, the info
             holds ``purity``, ``yield``, ``bonus``, ``cost`` (truth, for scores only).
         """
-        row = np.asarray(action, dtype=np.int64).reshape(1, -1)
+        row = np.asarray(action).reshape(1, -1)
         observation, reward, terminated, _, batch = self._batch.step(row)
         ended = bool(terminated[0])
         info: dict[str, Any] = {
