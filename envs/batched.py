@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.observation import LIMIT, Entry
+from envs.pattern_scans import PatternScans
 from envs.problem import Problem
 from envs.rows import restart_rows, step_rows
 from envs.tables import (
@@ -46,6 +47,7 @@ from simulators.stations import StationModel
 CHUNK = 64
 """Rows per piece of work of a thread."""
 
+Scans = Literal["estimate", "pattern"]
 StepResult = tuple[SingleArray, FloatArray, BoolArray, BoolArray, dict[str, Any]]
 
 
@@ -72,7 +74,12 @@ class BatchedSynthesis:
         max_decisions: Decisions of an episode; at the last one only ``stop`` is left.
         furnace_hours: Furnace time of an episode, h; the task's budget per experiment if ``None``.
         stations: Accuracies of the stations.
+        obs: What a scan is: ``estimate``, the quick model of the fit's errors, or ``pattern``, a
+            simulated pattern and its fit, which takes a thousand times longer.
         threads: Threads to use; ``None`` means all cores.
+
+    Raises:
+        ConfigError: There is no such kind of scan, or the batch has no row.
     """
 
     def __init__(
@@ -88,10 +95,13 @@ class BatchedSynthesis:
         max_decisions: int = 12,
         furnace_hours: float | None = None,
         stations: StationModel | None = None,
+        obs: Scans = "estimate",
         threads: int | None = None,
     ) -> None:
         if rows < 1:
             raise ConfigError("a batch needs a row", got=rows, allowed=">= 1")
+        if obs not in get_args(Scans):
+            raise ConfigError("no such kind of scan", got=obs, allowed=", ".join(get_args(Scans)))
         self.problem = Problem(
             load_task(task) if isinstance(task, str) else task,
             seed=int(seed) % 2**63,
@@ -112,6 +122,7 @@ class BatchedSynthesis:
         self._result = self.problem.result(rows)
         self._truncated = np.zeros(rows, dtype=np.bool_)
         self._heads = len(self.problem.choices.counts)
+        self._scans = PatternScans(self.problem) if obs == "pattern" else None
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
         self.prepare()
         self._info = self._make_info()
@@ -180,6 +191,9 @@ class BatchedSynthesis:
 
     def _report(self) -> StepResult:
         """What a step returns."""
+        if self._scans is not None:
+            at = next(n for n, e in enumerate(self.entries) if e.name == "scan.phase_0.fraction")
+            self._scans.replace(self._state, self._result, self.observations, self._final, at)
         reward, ended = self._result.scores[REWARD], self._result.flags[TERMINATED]
         return self.observations, reward, ended, self._truncated, self._info
 

@@ -159,6 +159,8 @@ class Problem:
             flags=np.zeros((FLAGS, rows), dtype=np.bool_),
             counts=np.zeros((COUNTS, rows), dtype=np.int64),
             history=self._history(rows),
+            scanned=np.zeros(rows, dtype=np.int64),
+            matter=np.zeros((rows, len(self.network.solid_names))),
         )
 
     def scratch(self) -> Scratch:

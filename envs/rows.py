@@ -135,7 +135,7 @@ def perform(
         wash(net, desk, state, i)
     elif kind in (SCAN_2, SCAN_8):
         long = 1 if kind == SCAN_8 else 0
-        reward -= scan(net, desk, scanner, state, i, long, key, mount, truth, seen)
+        reward -= scan(net, desk, scanner, state, result, i, long, key, mount, truth, seen)
     elif kind == STOP:
         reward += finish(net, desk, scanner, state, result, i, key, mount, truth, seen)
     weigh(net, desk, state, i, key)
@@ -192,6 +192,7 @@ def step_rows(
     work, truth, plan = scratch.work, scratch.truth, scratch.plan
     for i in range(start, stop):
         action, whole, draw = actions[i], state.whole[i], draw_of(labs, i)
+        result.scanned[i] = 0
         if action[VERB] == WAIT:
             result.flags[VETOED, i] = result.flags[TERMINATED, i] = False
             result.scores[REWARD, i] = 0.0

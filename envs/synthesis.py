@@ -193,7 +193,8 @@ class SynthesisEnv(SampleEnv):
     these in turn instead), ``samples_per_lab``, ``belief`` (narrowest and widest belief about a
     laboratory as shares of the prior's standard deviations; (1, 1) is the prior), ``gain`` (how
     much a sample narrows it), ``max_decisions``, ``furnace_hours``, ``stations`` (accuracies),
-    ``seed`` (of episodes before the first ``reset(seed=...)``).
+    ``obs`` (``estimate``, or ``pattern``: whole patterns and their fits, slow), ``seed`` (of
+    episodes before the first ``reset(seed=...)``).
 
     ## Version History
     * v0: first version.

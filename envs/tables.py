@@ -192,6 +192,8 @@ class Result(NamedTuple):
     flags: BoolArray  # (FLAGS, N)
     counts: IntArray  # (COUNTS, N)
     history: IntArray  # (N, decisions, heads) accepted actions of the last episode
+    scanned: IntArray  # (N,) minutes of the scan of the last decision, 0 where it had none
+    matter: FloatArray  # (N, S) true weight fractions at the last scan
 
 
 class Scratch(NamedTuple):
