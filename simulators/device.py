@@ -33,7 +33,7 @@ from simulators.compiled import compiled, cube_root
 from simulators.conditions import Awake
 from simulators.laboratory import Laboratory
 from simulators.net import FloatArray, IndexArray, IntArray, Net
-from simulators.steps import ROWS, Scratch
+from simulators.segment import ROWS, Scratch
 
 cuda: Any = numba.cuda  # numba-cuda takes the place of this module and has no types
 CONFIG: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
