@@ -33,7 +33,7 @@ from simulators.compiled import compiled, cube_root
 from simulators.conditions import Awake
 from simulators.laboratory import Laboratory
 from simulators.net import FloatArray, IndexArray, IntArray, Net
-from simulators.steps import ROWS, Scratch
+from simulators.segment import ROWS, Scratch
 
 cuda: Any = numba.cuda  # numba-cuda takes the place of this module and has no types
 CONFIG: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
@@ -196,13 +196,9 @@ class DeviceReactor(BatchReactor):
     ``run`` takes and gives arrays of the host. ``load``, ``advance`` and ``Samples.unload`` leave
     the samples on the device between acts. The first launch compiles for a minute.
 
+    Takes what ``BatchReactor`` takes, but for the threads of the host.
+
     Args:
-        system: The chemistry.
-        laboratories: The laboratories.
-        lots: The shelf; an act names a lot by its place here.
-        furnaces: Names of the furnaces; an act names one by its place here.
-        p_co2_bar: Replaces the CO2 pressure of every gas, bar.
-        tolerance: Error of one step of the solver as a share of the sample's moles.
         most_threads: Bounds the scratch memory, see ``MOST_THREADS``.
 
     Raises:

@@ -9,107 +9,51 @@ together with what forms of it in the step, so that short-lived phases need no s
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 from simulators.compiled import borrowing, cube_root, inlined
 from simulators.conditions import ABSENT, COUNT, FEW, LINED, LIVE, NEW, RUNNING, TRACE, Awake
 from simulators.laws import law_integral, unreacted
 from simulators.melts import state_factor
 from simulators.net import FloatArray, Net
+from simulators.segment import (
+    FORMED,
+    FRESH,
+    GAIN,
+    GIVEN,
+    INTEGRAL,
+    KEPT,
+    LEFT,
+    NEXT,
+    OPEN,
+    OPEN_FIRST,
+    OPEN_LAST,
+    PACE,
+    PLACED,
+    PORTION,
+    RATIO,
+    SHARE,
+    SHUT,
+    TAKEN,
+    WANTED,
+    Scratch,
+    opened,
+)
 
 SWEEPS, CUTS = 20, 200
 YOUNG = 0.0774
 """1 / sqrt(3) - 1 / 2; also how wrong a long step may be that starts without a core."""
 CLOSE = 0.05
 """Change of what a partner gives in a sweep, as a share of the tolerance, that ends the sweeps."""
-SHUT = 1.0e-12
-"""Least openness: a partner that seems to be used up in one sweep may be left in the next."""
 SCRAPS = 1.0e-8
 """Share of the sample's cations up to which a solid is left alone in a step."""
 LEAST_LEFT = 1.0e-6
 """Unreacted share of grains below which their law is not followed further."""
-ROWS = 20
 IDLE = 1.0e-3
 """Share of the tolerance below which a reaction is left out of a step."""
 LEAST_LIFT = 1.0e-3
 """One over the factor by which a melt may speed a reaction up, for that purpose."""
 SPILT = 1.0e-13
 """Share of the sample's cations that may fall below zero by round-off."""
-
-
-class Scratch(NamedTuple):
-    """Scratch memory: over reactions (R), then over the solids of a segment (N = 2 used + 1)."""
-
-    awake: Awake
-    early: FloatArray  # (3, R) constants and drives at the start of a step
-    middle: FloatArray  # (3, R) in its middle, where that is needed
-    late: FloatArray  # (3, R) at its end
-    constant: FloatArray  # mean over the step of constant times drive
-    doubt: FloatArray  # how far that mean may be off, as a share of it
-    first: FloatArray  # factor by the state at the start, times the constant
-    speed: FloatArray  # its mean over the step
-    extent: FloatArray  # mmol of the core
-    moles: FloatArray  # (N,) at the start of a step, mmol
-    charge: FloatArray  # (N,) grains from which each solid was eaten
-    moles_early: FloatArray  # (N,) at the end of the step by the factors at its start
-    moles_late: FloatArray  # (N,) at the end of the step
-    solid: FloatArray  # (ROWS, N) see below
-    liquid: FloatArray  # (3, M + 1) share of each melt at start, middle and end of a step
-
-
-(
-    INTEGRAL, LEFT, PLACED, GAIN, PORTION, SHARE, FRESH, FORMED, NEXT, GIVEN, WANTED,
-    OPEN, OPEN_FIRST, OPEN_LAST, KEPT, RATIO, PACE, TAKEN, TAKEN_FIRST, TAKEN_LAST,
-) = range(ROWS)  # fmt: skip
-"""Rows of ``Scratch.solid``: integral of the core's law at the start, the unreacted share by the
-same table, and the share they were found for; progress per s; what a unit of it takes;
-share of the old and of the newly formed matter that the step eats; moles formed, in the running
-sweep, given as a partner, wanted; openness n / (n + s) of a partner, at the start and at the end;
-what there is of it on average over what there would be if nothing were given; its change in a
-sweep; mmol formed per s in the step before; what is taken of a solid, and with the rates of start
-and end of the step."""
-
-
-@borrowing
-def enter(net: Net, material: FloatArray, total: float, first: int, work: Scratch) -> None:
-    """Loads the solids from number ``first`` on: none of them has formed in this segment."""
-    solids, awake = net.molar_mass.size, work.awake
-    for n in range(first, awake.size[LIVE]):
-        p = awake.solid[n]
-        for row in range(ROWS):
-            work.solid[row, n] = 0.0
-        work.solid[PLACED, n], work.solid[KEPT, n] = -1.0, 1.0
-        if p < 0:  # stands for no partner, which is always there
-            work.moles[n] = work.charge[n] = 0.0
-            work.solid[OPEN, n] = work.solid[RATIO, n] = 1.0
-        else:
-            lone = p >= net.used
-            work.moles[n] = material[solids + p - net.used] if lone else material[p]
-            work.charge[n] = work.moles[n] if lone else material[2 * solids + p]
-            _opened(n, work.moles[n], net.scarcity * total, work)
-        work.moles_early[n] = work.moles_late[n] = work.moles[n]
-
-
-@inlined
-def _opened(n: int, there: float, scarce: float, work: Scratch) -> None:
-    """Openness of a partner at the start of a step, and what to expect of it."""
-    solid = work.solid
-    solid[OPEN_FIRST, n] = there / (there + scarce)
-    there += 0.5 * solid[FORMED, n]
-    solid[OPEN, n] = max(there / (there + scarce), SHUT)
-    solid[OPEN_LAST, n] = solid[OPEN, n]
-
-
-@borrowing
-def leave(net: Net, material: FloatArray, work: Scratch) -> None:
-    """Stores the solids of the segment."""
-    solids, awake = net.molar_mass.size, work.awake
-    for n in range(1, awake.size[LIVE]):
-        p = awake.solid[n]
-        if p >= net.used:
-            material[solids + p - net.used] = work.moles[n]
-        else:
-            material[p], material[2 * solids + p] = work.moles[n], work.charge[n]
 
 
 @borrowing
@@ -187,7 +131,7 @@ def reopen(net: Net, total: float, work: Scratch) -> None:
     """Partners that were not there and form in a step: how open they may be."""
     for n in range(1, work.awake.size[LIVE]):
         if work.solid[FORMED, n] > 0.0 and work.solid[OPEN, n] <= SHUT:
-            _opened(n, work.moles[n], net.scarcity * total, work)
+            opened(n, work.moles[n], net.scarcity * total, work)
 
 
 @inlined
@@ -197,7 +141,7 @@ def start_step(net: Net, total: float, step_s: float, work: Scratch) -> None:
     for n in range(1, work.awake.size[LIVE]):
         solid[SHARE, n] = solid[FRESH, n] = 0.0
         solid[FORMED, n] = solid[PACE, n] * step_s
-        _opened(n, work.moles[n], scarce, work)
+        opened(n, work.moles[n], scarce, work)
 
 
 @inlined
@@ -406,7 +350,7 @@ def new_solids(net: Net, material: FloatArray, mean_um: float, total: float, wor
             other = place if p >= net.used else place + net.used
             if awake.there[other] == ABSENT:
                 material[3 * net.molar_mass.size + place] = mean_um
-            _opened(n, work.moles[n], net.scarcity * total, work)
+            opened(n, work.moles[n], net.scarcity * total, work)
     return new
 
 

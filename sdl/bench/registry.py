@@ -34,20 +34,11 @@ def run_bench(
     Raises:
         ConfigError: There is no such bench, or an option does not belong to it.
     """
-    if name not in NAMES:
-        raise ConfigError(
-            "there is no such bench", got=repr(name), allowed=", ".join(NAMES), do="choose one"
-        )
-    if name != "routes" and (table is not None or target is not None):
-        raise ConfigError(
-            f"--table and --target do not belong to the bench {name}",
-            allowed="sdl bench routes --table CSV --target NAME",
-        )
-    if name != "physics" and (system is not None or plots is not None):
-        raise ConfigError(
-            f"--system and --plots do not belong to the bench {name}",
-            allowed="sdl bench physics --system NAME --plots FOLDER",
-        )
+    _check(
+        name,
+        routes=table is not None or target is not None,
+        physics=system is not None or plots is not None,
+    )
     if name == "physics":
         from sdl.bench import physics
 
@@ -73,3 +64,21 @@ def run_bench(
     return routes.run(
         seeds=seeds or 30, quick=quick, table=table, target=target or routes.SHIPPED_TARGET
     )
+
+
+def _check(name: str, *, routes: bool, physics: bool) -> None:
+    """Refuses an unknown bench, and options of ``routes`` or ``physics`` for another one."""
+    if name not in NAMES:
+        raise ConfigError(
+            "there is no such bench", got=repr(name), allowed=", ".join(NAMES), do="choose one"
+        )
+    if name != "routes" and routes:
+        raise ConfigError(
+            f"--table and --target do not belong to the bench {name}",
+            allowed="sdl bench routes --table CSV --target NAME",
+        )
+    if name != "physics" and physics:
+        raise ConfigError(
+            f"--system and --plots do not belong to the bench {name}",
+            allowed="sdl bench physics --system NAME --plots FOLDER",
+        )
