@@ -69,8 +69,16 @@ class Recorder(BaseCallback):
     def _on_rollout_end(self) -> None:
         steps = self.num_timesteps
         self._advance(steps)
-        if steps - self._written < self._every or not self._ended:
-            return
+        if steps - self._written >= self._every and self._ended:
+            self._write(steps)
+
+    def end_piece(self) -> None:
+        """Writes what is left, so that nothing is carried into the next piece of the run."""
+        if self._ended:
+            self._write(self.num_timesteps)
+        self.logger.dump(self.num_timesteps)
+
+    def _write(self, steps: int) -> None:
         means = {k: float(np.mean([each[k] for each in self._ended])) for k in self._ended[0]}
         line: dict[str, float] = {
             "steps": steps,

@@ -118,6 +118,7 @@ def train_seed(
         env.seed(seed_of("piece", seed, n))
         learner.set_env(env)
         learner.learn(steps, callback=recorder, reset_num_timesteps=False)
+        recorder.end_piece()
         if config.algorithm != "crossq":
             _save(config, learner, folder, n + 1, recorder.seconds)
         if n + 1 == stop_after:
