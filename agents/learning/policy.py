@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from agents.learning.distribution import MaskedHeads
 from agents.learning.layout import Layout
-from agents.learning.network import Critic, make_actor
+from agents.learning.network import Critic, PointerActor, make_actor
 
 Masks = NDArray[np.bool_] | Tensor | None
 
 
 class SynthesisPolicy(MaskableActorCriticPolicy):
-    """Actor and critic of a layout for ``MaskablePPO``; no feature extractor between.
+    """Actor and critic of a layout for ``MaskablePPO``; a pointer's critic sees through its shelf.
 
     Args:
         observation_space: Of one row.
@@ -48,7 +48,8 @@ class SynthesisPolicy(MaskableActorCriticPolicy):
         """Networks and optimizer."""
         self.action_dist = MaskedHeads(self.layout.nvec)
         self.actor = make_actor(self.layout)
-        self.critic = Critic(self.layout)
+        shelf = self.actor.shelf if isinstance(self.actor, PointerActor) else None
+        self.critic = Critic(self.layout, None if shelf is None else shelf.size)
         rate: Any = lr_schedule
         optimizer: Any = self.optimizer_class
         self.optimizer = optimizer(self.parameters(), lr=rate(1.0), **self.optimizer_kwargs)
@@ -57,32 +58,43 @@ class SynthesisPolicy(MaskableActorCriticPolicy):
         self, obs: Tensor, deterministic: bool = False, action_masks: Masks = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Actions (rows, heads), values (rows, 1), logarithm of the probabilities (rows,)."""
-        distribution = self.get_distribution(obs, action_masks)
+        logits, values = self._both(obs)
+        distribution = self._masked(logits, action_masks)
         actions = distribution.get_actions(deterministic=deterministic)
-        return actions, self.critic(obs), distribution.log_prob(actions)
+        return actions, values, distribution.log_prob(actions)
 
     def evaluate_actions(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, obs: Tensor, actions: Tensor, action_masks: Masks = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Values, logarithm of the probabilities, entropies."""
-        distribution = self.get_distribution(obs, action_masks)
-        return self.critic(obs), distribution.log_prob(actions), distribution.entropy()
+        logits, values = self._both(obs)
+        distribution = self._masked(logits, action_masks)
+        return values, distribution.log_prob(actions), distribution.entropy()
 
     def get_distribution(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, obs: Tensor, action_masks: Masks = None
     ) -> MaskedHeads:
         """The distribution of actions."""
-        distribution: Any = self.action_dist
-        distribution.proba_distribution(self.actor(obs))
-        if action_masks is not None:
-            distribution.apply_masking(action_masks)
-        return distribution
+        return self._masked(self.actor(obs), action_masks)
 
     def predict_values(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, obs: Tensor
     ) -> Tensor:
         """Values, (rows, 1)."""
+        if isinstance(self.actor, PointerActor):
+            return self.critic(self.actor.shelf(obs)[0])
         return self.critic(obs)
+
+    def _both(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and values; what the shelf makes of an observation is computed once."""
+        if isinstance(self.actor, PointerActor):
+            features, slots = self.actor.shelf(obs)
+            return self.actor.point(features, slots), self.critic(features)
+        return self.actor(obs), self.critic(obs)
+
+    def _masked(self, logits: Tensor, masks: Masks) -> MaskedHeads:
+        distribution: Any = self.action_dist
+        return distribution.proba_distribution(logits, masks)
 
 
 class Front(BaseFeaturesExtractor):
@@ -151,6 +163,4 @@ class RecurrentSynthesisPolicy(RecurrentActorCriticPolicy):
         return super().get_distribution(obs, lstm_states, episode_starts)
 
     def _get_action_dist_from_latent(self, latent_pi: Tensor) -> Any:
-        distribution = self.action_dist.proba_distribution(self.action_net(latent_pi))
-        distribution.apply_masking(self._masks)
-        return distribution
+        return self.action_dist.proba_distribution(self.action_net(latent_pi), self._masks)
