@@ -132,9 +132,12 @@ def report(
 
 @app.command(epilog="Example: sdl schema campaign > campaign.schema.json")
 def schema(
-    what: Annotated[str, typer.Argument(help="campaign, task, recipe or simulation.")] = "campaign",
+    what: Annotated[
+        str, typer.Argument(help="campaign, task, recipe, simulation or train.")
+    ] = "campaign",
 ) -> None:
     """Prints the JSON Schema of a file, for completion in YAML editors."""
+    from agents.learning.config import TrainConfig
     from sdl.campaign.config import CampaignConfig
     from sdl.core.errors import ConfigError
     from sdl.core.recipe import Recipe
@@ -147,6 +150,7 @@ def schema(
         "task": Task,
         "recipe": Recipe,
         "simulation": RecipeFile,
+        "train": TrainConfig,
     }
     if what not in models:
         raise ConfigError("there is no such schema", got=repr(what), allowed=", ".join(models))
@@ -235,3 +239,34 @@ def simulate(
         _print_json(to_json(simulation, files))
     else:
         show(simulation, files)
+
+
+@app.command(epilog="Example: sdl train sdl/templates/train.yaml --seeds 2 --out runs/ppo")
+def train(
+    file: Annotated[Path, typer.Argument(help="The training file (YAML).")],
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Seeds 0, 1, ... instead of the file's.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the runs; runs/NAME.")] = None,
+    fresh: Annotated[
+        bool, typer.Option(help="Move earlier runs in the folder aside and start anew.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Learns policies in simulated laboratories; stopped runs go on from their checkpoints."""
+    from sdl.core.extras import require_extra
+
+    require_extra("twin", "training", "numba", "scipy")
+    require_extra(
+        "rl", "training", "torch", "gymnasium", "stable_baselines3", "sb3_contrib", "safetensors",
+        "onnx", "tensorboard",
+    )  # fmt: skip
+    require_extra("report", "the learning curve", "plotly")
+    from sdl.cli.train import show
+    from sdl.cli.train import train as train_file
+
+    summary = train_file(file, out, seeds=seeds, fresh=fresh, quiet=as_json)
+    if as_json:
+        _print_json(summary)
+    else:
+        show(summary)
