@@ -7,7 +7,7 @@ from pathlib import Path
 from sdl.bench.report import BenchReport
 from sdl.core.errors import ConfigError
 
-NAMES = ("physics", "env", "gpu", "loop", "crash", "routes")
+NAMES = ("physics", "env", "gpu", "train", "loop", "crash", "routes")
 
 
 def run_bench(
@@ -15,6 +15,7 @@ def run_bench(
     *,
     seeds: int | None = None,
     quick: bool = False,
+    stored: bool = False,
     table: Path | None = None,
     target: str | None = None,
     system: str | None = None,
@@ -24,8 +25,10 @@ def run_bench(
 
     Args:
         name: One of ``NAMES``.
-        seeds: Laboratories (loop), kills (crash) or seeds (routes); the bench's own if ``None``.
+        seeds: Laboratories (loop), kills (crash) or seeds (routes, train); the bench's own if
+            ``None``.
         quick: A smaller run of the same kind.
+        stored: ``train`` only: judge the shipped policies instead of training.
         table: ``routes`` only: another table.
         target: ``routes`` only: the target in it.
         system: ``physics`` only: gates that concern this chemical system.
@@ -48,6 +51,10 @@ def run_bench(
             f"--system and --plots do not belong to the bench {name}",
             allowed="sdl bench physics --system NAME --plots FOLDER",
         )
+    if name != "train" and stored:
+        raise ConfigError(
+            f"--stored does not belong to the bench {name}", allowed="sdl bench train --stored"
+        )
     if name == "physics":
         from sdl.bench import physics
 
@@ -60,6 +67,10 @@ def run_bench(
         from sdl.bench import gpu
 
         return gpu.run(quick=quick)
+    if name == "train":
+        from sdl.bench import train
+
+        return train.run(seeds=seeds, quick=quick, stored=stored)
     if name == "loop":
         from sdl.bench import loop
 
