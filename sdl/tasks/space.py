@@ -146,6 +146,13 @@ class TaskSpace:
             )
         return lot
 
+    def moles_per_target(self, name: str) -> float:
+        """Moles of a lot's phase that one mole of target takes, at a ratio of 1 by the labels."""
+        lot, system = self._lot(name), load_system(self.task.system)
+        target = system.phase(self.task.target.phase)
+        moles = self._stoichiometric_mg[name] * lot.assay / lot.molar_mass_g_per_mol
+        return moles * target.molar_mass_g_per_mol / self.ranges.batch_mg
+
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """Lots to choose one of each from: those of the cations, then those of the reagents."""
