@@ -140,8 +140,8 @@ class Choices:
 
     @property
     def lots(self) -> tuple[tuple[str, ...], ...]:
-        """For each cation, the lots to choose one from."""
-        return self.space.ranges.cation_lots
+        """For each cation and reagent, the lots to choose one from."""
+        return self.space.groups
 
     @property
     def heads(self) -> tuple[str, ...]:

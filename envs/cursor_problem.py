@@ -228,8 +228,7 @@ class CursorProblem:
     def _slots(self) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         """Features of each lot; its chosen flag is written row by row."""
         problem = self.problem
-        system, target = problem.network.system, problem.task.target.phase
-        wanted = system.phase(target).composition
+        system = problem.network.system
         rows = []
         for name in self.lots:
             lot = problem.task.laboratory.lot(name)
@@ -239,8 +238,7 @@ class CursorProblem:
             shares = [0.0] * CATIONS
             for k, cation in enumerate(problem.cations):
                 shares[k] = float(cation in phase.composition)
-            cation = next(c for c in problem.cations if c in phase.composition)
-            per = wanted[cation] / phase.composition[cation]
+            per = problem.choices.space.moles_per_target(name)
             rows.append(
                 [
                     1.0, 0.0, per / 2.0, *shares, _anion(phase),

@@ -116,7 +116,8 @@ def _net(network: Network) -> Net:
         used=used,
         **lists._asdict(),
         row=_kinetics_rows(network),
-        lone_ln=_lone_ln(system, laws, tables, place),
+        # In rows even where there is one column, or the solver is compiled once more for it.
+        lone_ln=np.ascontiguousarray(_lone_ln(system, laws, tables, place)),
         energy=_energies(network),
         energy_start_k=system.range_k()[0],
         energy_step_k=min(p.gibbs.step_k for p in system.phases),
