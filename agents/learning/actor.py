@@ -40,7 +40,7 @@ class Actor:
 
     def __init__(self, layout: Layout, network: nn.Module) -> None:
         self.layout = layout
-        self.network = network.eval()
+        self.network = network.cpu().eval()
 
     def memory(self, rows: int) -> Memory | None:
         """An empty memory; ``None`` for an actor that has none."""

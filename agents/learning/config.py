@@ -88,7 +88,7 @@ class TrainConfig(Frozen):
 
     name: SafeId
     algorithm: Algorithm = "maskable_ppo"
-    environment: Environment = "plain"
+    environment: Environment = "cursor"
     """plain: one decision per step, heads of one task; cursor: heads and observation that are the
     same for all tasks; continuous: numbers instead of heads (``crossq``)."""
     tasks: tuple[SafeId, ...] = Field(default=("batio3-coarse",), min_length=1)
@@ -107,6 +107,11 @@ class TrainConfig(Frozen):
     checkpoints: int = Field(default=10, ge=1)
     """Pieces of a run. After each one the state is saved and every row begins a new episode, so
     that a run which was stopped goes on exactly as one which was not."""
+    samples_per_lab: int = Field(default=1, ge=1)
+    """Episodes in a row that share a hidden laboratory."""
+    belief: tuple[Number, Number] | None = None
+    """Narrowest and widest belief about a laboratory, as shares of the prior's widths; as wide as
+    the prior if left out. For cursor and continuous."""
     max_decisions: int = Field(default=12, ge=3)
     furnace_hours: Number | None = Field(default=None, gt=0.0)
     """Furnace time of an episode, h; the task's budget per experiment if left out."""
@@ -137,6 +142,13 @@ class TrainConfig(Frozen):
             raise ValueError(
                 f"{self.algorithm} does not fit the environment {self.environment}; allowed: "
                 "crossq with continuous, the others with plain or cursor"
+            )
+        if self.belief is not None and (
+            self.environment == "plain" or not 0.0 <= self.belief[0] <= self.belief[1]
+        ):
+            raise ValueError(
+                "belief does not fit; allowed: two rising numbers from 0 on, with the environment "
+                "cursor or continuous"
             )
         if self.environment == "plain" and len(self.tasks) > 1:
             raise ValueError(

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 from agents.learning.config import TrainConfig
 from envs.batch import Batch, Together
-from sdl.core.errors import ConfigError
+from envs.batched import BatchedSynthesis
+from envs.continuous import ACTION, ContinuousSynthesis
+from envs.cursor_batch import CursorSynthesis
 from sdl.core.seeds import seed_of
 from simulators.laboratory import Split
 
-_ENVIRONMENTS = {
-    "plain": ("envs.batched", "BatchedSynthesis"),
-    "cursor": ("envs.cursor_batch", "CursorSynthesis"),
-    "continuous": ("envs.continuous_batch", "ContinuousSynthesis"),
+
+class ContinuousRows(ContinuousSynthesis):
+    """The continuous environment as a ``Batch``: numbers instead of heads."""
+
+    size = ACTION
+
+    @property
+    def nvec(self) -> tuple[int, ...]:
+        """No heads."""
+        return ()
+
+
+_ENVIRONMENTS: dict[str, Any] = {
+    "plain": BatchedSynthesis,
+    "cursor": CursorSynthesis,
+    "continuous": ContinuousRows,
 }
-"""Module and class of each environment of ``TrainConfig.environment``."""
+"""Class of each environment of ``TrainConfig.environment``."""
 
 
 def make_rows(
@@ -31,19 +44,10 @@ def make_rows(
         split: Laboratories; the config's if ``None``.
 
     Raises:
-        ConfigError: The environment is not there, or a task cannot be played in it.
+        ConfigError: A task cannot be played in the environment.
     """
-    module, name = _ENVIRONMENTS[config.environment]
-    try:
-        kind: Any = getattr(import_module(module), name)
-    except ModuleNotFoundError as err:
-        if err.name != module:
-            raise
-        raise ConfigError(
-            "this version has no such environment",
-            got=config.environment,
-            do="choose another one",
-        ) from err
+    kind = _ENVIRONMENTS[config.environment]
+    more: dict[str, Any] = {} if config.belief is None else {"belief": config.belief}
     each = (rows or config.rows) // len(config.tasks)
     parts: list[Batch] = [
         kind(
@@ -53,7 +57,9 @@ def make_rows(
             split=split or config.split,
             max_decisions=config.max_decisions,
             furnace_hours=config.furnace_hours,
+            samples_per_lab=config.samples_per_lab,
             threads=1,
+            **more,
         )
         for task in config.tasks
     ]
