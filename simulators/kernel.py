@@ -245,7 +245,11 @@ def _after(
 def _melt(net: Net, here_k: float, there_k: float, work: Scratch) -> None:
     """Shares of the melts by temperature at the start, in the middle and at the end of a step."""
     for k in range(3):
-        liquid_shares(net, here_k + 0.5 * k * (there_k - here_k), work.liquid[k])
+        if k > 0 and here_k == there_k:
+            for m in range(net.melt.shape[0]):
+                work.liquid[k, m] = work.liquid[0, m]
+        else:
+            liquid_shares(net, here_k + 0.5 * k * (there_k - here_k), work.liquid[k])
 
 
 @borrowing

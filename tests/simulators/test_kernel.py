@@ -176,7 +176,7 @@ def test_a_partner_that_seemed_used_up_is_used_again_in_the_same_step():
     peroxide = reactor.network.solid_names.index("BaO2")
     found = []
     for there in (0.0, 1e-3):  # forms in the step; is there and was found to be used up
-        for openness in (SHUT, None):
+        for openness in (SHUT, 0.5):
             before = powder(reactor, touching={"BaO": 3.0, "CuO": 6.0, "BaO2": there})
             work, total = kernel.scratch(net), 9.0 + there
             fall_asleep(net, before.vector, total, work.awake)
@@ -192,7 +192,7 @@ def test_a_partner_that_seemed_used_up_is_used_again_in_the_same_step():
                 awake.run[r] = a
             awake.size[RUNNING] = len(touching)
             number = int(work.awake.number[peroxide])
-            work.solid[OPEN, number] = openness or 0.5
+            work.solid[OPEN, number] = openness
             pass_step(net, False, total, draw.melt_speed, 20.0, 1e-6, work)
             found.append([*work.extent[touching], work.moles_early[number]])
     for shut, wide in (found[:2], found[2:]):
