@@ -372,14 +372,15 @@ def new_solids(net: Net, material: FloatArray, mean_um: float, total: float, wor
 
 @borrowing
 def pass_step(
-    net: Net, late: bool, total: float, melt_speed: FloatArray, step_s: float, tolerance: float,
+    net: Net, start: float, total: float, melt_speed: FloatArray, step_s: float, tolerance: float,
     work: Scratch,
 ) -> float:  # fmt: skip
     """One pass over a step: with the factors of its start, or with those of start and end.
 
     Args:
         net: Static arrays.
-        late: Which.
+        start: Weight of the factors at its start: 1 in the first pass, 0.5 in the second. No
+            truth value: numba would compile the pass once for each.
         total: Cations at the start of the segment, mmol.
         melt_speed: (M,) factor on the rates where a melt has formed.
         step_s: Length, s.
@@ -389,7 +390,7 @@ def pass_step(
     Returns:
         What had to be cut, mmol.
     """
-    awake = work.awake
+    awake, late = work.awake, start < 1.0
     speed = work.speed if late else work.first
     state = work.moles_early if late else work.moles
     for r in range(awake.size[RUNNING]):
@@ -400,7 +401,7 @@ def pass_step(
                 net, awake, a, state, total, work.liquid, melt_speed, work.early, work.middle,
                 work.late,
             )  # fmt: skip
-        speed[a] = 0.5 * (work.first[a] + value) if late else value
+        speed[a] = start * work.first[a] + (1.0 - start) * value if late else value
     _place_cores(net, total, work)
     for sweep in range(SWEEPS):
         change = _sweep(net, speed, total, step_s, work)
