@@ -9,7 +9,7 @@ from sdl.chemistry.system import load_system
 from sdl.chemistry.thermo import ZERO_CELSIUS_K
 from sdl.core.recipe import Anneal, Dose, Gas, Mix, Recipe
 from simulators import kernel
-from simulators.batch import COLUMNS, BatchReactor
+from simulators.batch import COLUMNS, WASH, BatchReactor
 from simulators.conditions import (
     COUNT,
     NEW,
@@ -124,6 +124,28 @@ def test_a_spoilt_memory_gives_the_same_to_the_last_bit():
         found.append(vector)
     np.testing.assert_array_equal(*found)
     assert reactor.purity(Material("y-ba-cu-c-o", found[0]), "YBa2Cu3O6") > 0.1
+
+
+def test_washing_takes_what_dissolves_and_nothing_else():
+    reactor = reactor_of(system_of("y-mn-na-cl-c-o"))
+    dissolves = [reactor.system.phase(name).soluble for name in reactor.network.solid_names]
+    before = powder(
+        reactor,
+        touching={"NaCl": 2.0, "YMnO3": 1.0, "Na2CO3": 0.5},
+        apart={"NaCl": 1.0, "Y2O3": 0.2},
+    )
+    vector, kept = before.vector.copy(), np.where(dissolves, math.exp(-1.0), 1.0)
+    kernel.wash(reactor.network.net, vector, 5.0)
+    count = len(dissolves)
+    assert 0 < sum(dissolves) < count
+    wanted = (before.vector[: 3 * count].reshape(3, count) * kept).ravel()
+    np.testing.assert_allclose(vector[: 3 * count], wanted, rtol=1e-12)
+    np.testing.assert_array_equal(vector[3 * count :], before.vector[3 * count :])
+    assert reactor.wash(before, 5.0) == Material("y-mn-na-cl-c-o", vector)
+    batch = BatchReactor(reactor.system, [reactor.laboratory], list(reactor.lots.values()))
+    rows, act = before.vector[None].copy(), np.array([[WASH, 5.0, *[0.0] * (COLUMNS - 2)]])
+    batch.act(rows, np.zeros(1, dtype=np.int64), act)
+    np.testing.assert_array_equal(rows[0], vector)
 
 
 def test_three_solids_react_as_written_and_as_lsoda_says():
