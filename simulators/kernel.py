@@ -193,7 +193,7 @@ def _integrate(
                 _melt(net, here, there, work)
                 start_step(net, total, step, work)
                 _take_constants(net, draw, here, there, work)
-            pass_step(net, False, total, draw.melt_speed, step, tolerance * total, work)
+            pass_step(net, 1.0, total, draw.melt_speed, step, tolerance * total, work)
             if new_solids(net, material, mean_um, total, work):
                 known = awake.size[LIVE]
                 wake(net, draw, gas, material, start_k, end_k, duration_s, awake)
@@ -205,7 +205,7 @@ def _integrate(
                 work.solid[PACE, n] = 0.0
             step = min(longest, 4.0 * step)
             continue
-        cut = pass_step(net, True, total, draw.melt_speed, step, tolerance * total, work)
+        cut = pass_step(net, 0.5, total, draw.melt_speed, step, tolerance * total, work)
         error = step_error(slope != 0.0, total, cut, step, tolerance * total, work)
         if error > 1.0 and step > smallest:
             step *= max(0.2, 0.9 / math.sqrt(error))
@@ -245,7 +245,11 @@ def _after(
 def _melt(net: Net, here_k: float, there_k: float, work: Scratch) -> None:
     """Shares of the melts by temperature at the start, in the middle and at the end of a step."""
     for k in range(3):
-        liquid_shares(net, here_k + 0.5 * k * (there_k - here_k), work.liquid[k])
+        if k > 0 and here_k == there_k:
+            for m in range(net.melt.shape[0]):
+                work.liquid[k, m] = work.liquid[0, m]
+        else:
+            liquid_shares(net, here_k + 0.5 * k * (there_k - here_k), work.liquid[k])
 
 
 @borrowing

@@ -220,7 +220,8 @@ def _lone_ln(system: ChemicalSystem, laws: _Laws, tables: IntArray, place: IntAr
             for law, ratio in zip(laws.law, laws.ratio, strict=True)
         ]
     )
-    return np.log(np.log(2.0) / half)[tables[:, place[:, 0]]]
+    # In C order like all other arrays: the kernel would be compiled again for another order.
+    return np.ascontiguousarray(np.log(np.log(2.0) / half)[tables[:, place[:, 0]]])
 
 
 def _kinetics_rows(network: Network) -> IntArray:

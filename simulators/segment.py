@@ -10,7 +10,7 @@ from simulators.compiled import borrowing, compiled, inlined
 from simulators.conditions import LIVE, Awake
 from simulators.net import FloatArray, Net
 
-ROWS = 20
+ROWS = 22
 SHUT = 1.0e-12
 """Least openness: a partner that seems to be used up in one sweep may be left in the next."""
 
@@ -37,7 +37,7 @@ class Scratch(NamedTuple):
 
 (
     INTEGRAL, LEFT, PLACED, GAIN, PORTION, SHARE, FRESH, FORMED, NEXT, GIVEN, WANTED,
-    OPEN, OPEN_FIRST, OPEN_LAST, KEPT, RATIO, PACE, TAKEN, TAKEN_FIRST, TAKEN_LAST,
+    OPEN, OPEN_FIRST, OPEN_LAST, KEPT, RATIO, PACE, TAKEN, TAKEN_FIRST, TAKEN_LAST, ATE, MADE,
 ) = range(ROWS)  # fmt: skip
 """Rows of ``Scratch.solid``: integral of the core's law at the start, the unreacted share by the
 same table, and the share they were found for; progress per s; what a unit of it takes;
@@ -45,7 +45,7 @@ share of the old and of the newly formed matter that the step eats; moles formed
 sweep, given as a partner, wanted; openness n / (n + s) of a partner, at the start and at the end;
 what there is of it on average over what there would be if nothing were given; its change in a
 sweep; mmol formed per s in the step before; what is taken of a solid, and with the rates of start
-and end of the step."""
+and end of the step; progress per s and moles formed for which the shares were found, 0 if none."""
 
 
 @compiled
@@ -54,7 +54,7 @@ def scratch(net: Net) -> Scratch:
     reactions, solids = net.kind.size, 2 * net.used + 1
     awake = Awake(
         np.zeros(reactions, np.int64), np.zeros((6, reactions), np.uint64),
-        np.zeros((6, reactions)), np.zeros((4, reactions)), np.zeros((2, reactions)),
+        np.zeros((6, reactions)), np.zeros((5, reactions)), np.zeros((3, reactions)),
         np.zeros(reactions, np.int64), np.zeros(reactions, np.uint64),
         np.zeros(reactions, np.uint64),
         np.zeros(solids, np.int64), np.zeros(solids, np.int64), np.zeros(solids, np.uint64),

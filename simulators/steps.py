@@ -16,6 +16,7 @@ from simulators.laws import law_integral, unreacted
 from simulators.melts import state_factor
 from simulators.net import FloatArray, Net
 from simulators.segment import (
+    ATE,
     FORMED,
     FRESH,
     GAIN,
@@ -23,6 +24,7 @@ from simulators.segment import (
     INTEGRAL,
     KEPT,
     LEFT,
+    MADE,
     NEXT,
     OPEN,
     OPEN_FIRST,
@@ -116,7 +118,10 @@ def line_up(
             rate *= part * (1.0 / 3.0)
         if awake.moody[a] == 1:
             rate *= LEAST_LIFT
-        if math.log(rate) > awake.rate[0, a] - awake.rate[1, a] * inverse:
+        if awake.known_k[2, a] != hot_k:
+            awake.rate[4, a] = math.exp(awake.rate[0, a] - awake.rate[1, a] * inverse)
+            awake.known_k[2, a] = hot_k
+        if rate > awake.rate[4, a]:
             continue
         work.speed[a] = rate
         awake.lined[listed] = a
@@ -139,7 +144,7 @@ def start_step(net: Net, total: float, step_s: float, work: Scratch) -> None:
     """How open each partner is at the start of a step, and what may form in it."""
     solid, scarce = work.solid, net.scarcity * total
     for n in range(1, work.awake.size[LIVE]):
-        solid[SHARE, n] = solid[FRESH, n] = 0.0
+        solid[SHARE, n] = solid[FRESH, n] = solid[ATE, n] = 0.0
         solid[FORMED, n] = solid[PACE, n] * step_s
         opened(n, work.moles[n], scarce, work)
 
@@ -159,7 +164,7 @@ def _place_cores(net: Net, total: float, work: Scratch) -> None:
             left = (there * there / grains + half) / (there + half)
         if left == solid[PLACED, n]:
             continue
-        solid[PLACED, n], integral = left, 0.0
+        solid[PLACED, n], solid[ATE, n], integral = left, 0.0, 0.0
         if left < 1.0:
             u = cube_root(left)
             integral = law_integral(net.law[t], u, net.ratio[t], net.interface)
@@ -170,14 +175,26 @@ def _place_cores(net: Net, total: float, work: Scratch) -> None:
 @inlined
 def _eat(net: Net, n: int, least: float, step_s: float, work: Scratch) -> float:
     """What a step takes of a core per unit of ``GAIN``, mmol s."""
-    solid, t = work.solid, work.awake.table[n]
+    solid = work.solid
     gain, formed = solid[GAIN, n], solid[FORMED, n]
     there = work.moles[n] if work.moles[n] > least else 0.0
     if there + formed <= 0.0:
+        solid[SHARE, n] = solid[FRESH, n] = solid[ATE, n] = 0.0
         return 0.0
-    left, share, fresh = solid[LEFT, n], 1.0, 0.0
+    if gain != solid[ATE, n] or formed != solid[MADE, n]:  # else as in the sweep before
+        solid[ATE, n], solid[MADE, n] = gain, formed
+        _find_shares(net, n, there, step_s, work)
+    eaten = (solid[SHARE, n] * there + solid[FRESH, n] * formed) * solid[KEPT, n]
+    return min(eaten, there + formed) / gain
+
+
+@inlined
+def _find_shares(net: Net, n: int, there: float, step_s: float, work: Scratch) -> None:
+    """Shares of the old and of the newly formed matter of a core that a step eats."""
+    solid, t = work.solid, work.awake.table[n]
+    left, formed, share, fresh = solid[LEFT, n], solid[FORMED, n], 1.0, 0.0
     if left > 0.0:
-        integral = solid[INTEGRAL, n] + gain * step_s
+        integral = solid[INTEGRAL, n] + solid[GAIN, n] * step_s
         after = unreacted(net.law[t], net.ratio[t], net.table[t], integral)
         share = max(0.0, 1.0 - after / left)
     if formed > 0.0:
@@ -189,8 +206,6 @@ def _eat(net: Net, n: int, least: float, step_s: float, work: Scratch) -> float:
         # Where all is new, layers grow with the root of time: 1 / sqrt(3) instead of a half.
         fresh += (1.0 - share) * YOUNG * share * formed / (formed + there)
     solid[SHARE, n], solid[FRESH, n] = share, fresh
-    eaten = (share * there + fresh * formed) * solid[KEPT, n]
-    return min(eaten, there + formed) / gain
 
 
 @inlined
@@ -235,9 +250,10 @@ def _sweep(net: Net, speed: FloatArray, total: float, step_s: float, work: Scrat
         extent[a] = rate
         solid[GAIN, place[0, a]] += rate
     for n in range(1, live):
-        solid[PORTION, n] = solid[SHARE, n] = solid[FRESH, n] = 0.0
         if solid[GAIN, n] > 0.0:
             solid[PORTION, n] = _eat(net, n, least, step_s, work)
+        else:
+            solid[PORTION, n] = solid[SHARE, n] = solid[FRESH, n] = solid[ATE, n] = 0.0
     for r in range(running):
         a = run[r]
         amount = extent[a] * solid[PORTION, place[0, a]]
@@ -356,14 +372,15 @@ def new_solids(net: Net, material: FloatArray, mean_um: float, total: float, wor
 
 @borrowing
 def pass_step(
-    net: Net, late: bool, total: float, melt_speed: FloatArray, step_s: float, tolerance: float,
+    net: Net, start: float, total: float, melt_speed: FloatArray, step_s: float, tolerance: float,
     work: Scratch,
 ) -> float:  # fmt: skip
     """One pass over a step: with the factors of its start, or with those of start and end.
 
     Args:
         net: Static arrays.
-        late: Which.
+        start: Weight of the factors at its start: 1 in the first pass, 0.5 in the second. No
+            truth value: numba would compile the pass once for each.
         total: Cations at the start of the segment, mmol.
         melt_speed: (M,) factor on the rates where a melt has formed.
         step_s: Length, s.
@@ -373,7 +390,7 @@ def pass_step(
     Returns:
         What had to be cut, mmol.
     """
-    awake = work.awake
+    awake, late = work.awake, start < 1.0
     speed = work.speed if late else work.first
     state = work.moles_early if late else work.moles
     for r in range(awake.size[RUNNING]):
@@ -384,7 +401,7 @@ def pass_step(
                 net, awake, a, state, total, work.liquid, melt_speed, work.early, work.middle,
                 work.late,
             )  # fmt: skip
-        speed[a] = 0.5 * (work.first[a] + value) if late else value
+        speed[a] = start * work.first[a] + (1.0 - start) * value if late else value
     _place_cores(net, total, work)
     for sweep in range(SWEEPS):
         change = _sweep(net, speed, total, step_s, work)

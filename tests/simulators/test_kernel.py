@@ -9,7 +9,7 @@ from sdl.chemistry.system import load_system
 from sdl.chemistry.thermo import ZERO_CELSIUS_K
 from sdl.core.recipe import Anneal, Dose, Gas, Mix, Recipe
 from simulators import kernel
-from simulators.batch import COLUMNS, BatchReactor
+from simulators.batch import COLUMNS, WASH, BatchReactor
 from simulators.conditions import (
     COUNT,
     NEW,
@@ -126,6 +126,28 @@ def test_a_spoilt_memory_gives_the_same_to_the_last_bit():
     assert reactor.purity(Material("y-ba-cu-c-o", found[0]), "YBa2Cu3O6") > 0.1
 
 
+def test_washing_takes_what_dissolves_and_nothing_else():
+    reactor = reactor_of(system_of("y-mn-na-cl-c-o"))
+    dissolves = [reactor.system.phase(name).soluble for name in reactor.network.solid_names]
+    before = powder(
+        reactor,
+        touching={"NaCl": 2.0, "YMnO3": 1.0, "Na2CO3": 0.5},
+        apart={"NaCl": 1.0, "Y2O3": 0.2},
+    )
+    vector, kept = before.vector.copy(), np.where(dissolves, math.exp(-1.0), 1.0)
+    kernel.wash(reactor.network.net, vector, 5.0)
+    count = len(dissolves)
+    assert 0 < sum(dissolves) < count
+    wanted = (before.vector[: 3 * count].reshape(3, count) * kept).ravel()
+    np.testing.assert_allclose(vector[: 3 * count], wanted, rtol=1e-12)
+    np.testing.assert_array_equal(vector[3 * count :], before.vector[3 * count :])
+    assert reactor.wash(before, 5.0) == Material("y-mn-na-cl-c-o", vector)
+    batch = BatchReactor(reactor.system, [reactor.laboratory], list(reactor.lots.values()))
+    rows, act = before.vector[None].copy(), np.array([[WASH, 5.0, *[0.0] * (COLUMNS - 2)]])
+    batch.act(rows, np.zeros(1, dtype=np.int64), act)
+    np.testing.assert_array_equal(rows[0], vector)
+
+
 def test_three_solids_react_as_written_and_as_lsoda_says():
     system = system_of("y-ba-cu-c-o", "green_phase_cuprates", melts=False)
     reactor, start = reactor_of(system), {"BaY2CuO5": 1.0, "BaCuO2": 2.4, "CuO": 2.6}
@@ -176,24 +198,25 @@ def test_a_partner_that_seemed_used_up_is_used_again_in_the_same_step():
     peroxide = reactor.network.solid_names.index("BaO2")
     found = []
     for there in (0.0, 1e-3):  # forms in the step; is there and was found to be used up
-        for openness in (SHUT, None):
+        for openness in (SHUT, 0.5):
             before = powder(reactor, touching={"BaO": 3.0, "CuO": 6.0, "BaO2": there})
             work, total = kernel.scratch(net), 9.0 + there
-            fall_asleep(net, before.vector, total, work.awake)
+            vector = before.vector.copy()
+            fall_asleep(net, vector, total, work.awake)
             work.awake.there[:] = NEW
-            wake(net, draw, gas, before.vector, 873.15, 873.15, 3600.0, work.awake)
-            enter(net, before.vector, total, 0, work)
+            wake(net, draw, gas, vector, 873.15, 873.15, 3600.0, work.awake)
+            enter(net, vector, total, 0, work)
             start_step(net, total, 20.0, work)
             awake = work.awake
             touching = [a for a in range(awake.size[COUNT]) if net.kind[awake.which[a]] == LISTED]
-            for r, a in enumerate(touching):
+            for r, a in enumerate(np.array(touching, dtype=np.uint64)):  # as compiled anyway
                 constants_at(net, draw, awake, a, 873.15, work.early)
                 work.constant[a] = work.early[0, a] * max(0.0, work.early[1, a])
                 awake.run[r] = a
             awake.size[RUNNING] = len(touching)
             number = int(work.awake.number[peroxide])
-            work.solid[OPEN, number] = openness or 0.5
-            pass_step(net, False, total, draw.melt_speed, 20.0, 1e-6, work)
+            work.solid[OPEN, number] = openness
+            pass_step(net, 1.0, total, draw.melt_speed, 20.0, 1e-6, work)
             found.append([*work.extent[touching], work.moles_early[number]])
     for shut, wide in (found[:2], found[2:]):
         assert wide[1] > 0.1 * wide[0] > 0.0  # the cuprate forms of the peroxide
@@ -221,15 +244,15 @@ def test_steps_without_a_reaction_only_let_the_time_pass():
 def test_mean_constant_near_equilibrium_follows_the_rates_under_their_ceiling(above_k):
     reactor = reactor_of(system_of("li-co-c-o", "reduction"))
     net, draw, gas = reactor.network.net, reactor.draw, GAS_NUMBER[Gas.AIR]
-    before = powder(reactor, touching={"Co3O4": 3.0})
+    vector = powder(reactor, touching={"Co3O4": 3.0}).vector.copy()
     awake = kernel.scratch(net).awake
-    fall_asleep(net, before.vector, 9.0, awake)
-    wake(net, draw, gas, before.vector, 1100.0, 1273.0, 3600.0, awake)
+    fall_asleep(net, vector, 9.0, awake)
+    wake(net, draw, gas, vector, 1100.0, 1273.0, 3600.0, awake)
     assert awake.size[COUNT] == 1
     out = np.zeros((3, net.kind.size))
 
     def at(temperature_k):
-        constants_at(net, draw, awake, 0, temperature_k, out)
+        constants_at(net, draw, awake, np.uint64(0), temperature_k, out)
         return out.copy()
 
     low, high = 1000.0, 1273.0
@@ -246,5 +269,5 @@ def test_mean_constant_near_equilibrium_follows_the_rates_under_their_ceiling(ab
     values = [at(t) for t in temperatures_k]
     wanted = np.mean([v[0, 0] * max(0.0, v[1, 0]) for v in values])
     for rise_k in (awake.rate[1, 0], 0.0):
-        found = mean_constant(rise_k, start_k, end_k, 0, early, late)
+        found = mean_constant(rise_k, start_k, end_k, np.uint64(0), early, late)
         assert found == pytest.approx(wanted, rel=1e-3)
