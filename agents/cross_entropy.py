@@ -134,7 +134,6 @@ def _keep(genes: IntArray, values: FloatArray, count: int) -> tuple[IntArray, Fl
     """The best different plans of each problem, best first."""
     numbers = _numbers(genes)
     order = np.lexsort((numbers, -values), axis=1)
-    sorted_values = np.take_along_axis(values, order, axis=1)
     sorted_numbers = np.take_along_axis(numbers, order, axis=1)
     # Equal plans have equal values and numbers, so that they stand side by side.
     again = np.zeros(values.shape, dtype=np.bool_)

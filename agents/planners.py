@@ -13,6 +13,9 @@ from sdl.core.errors import ConfigError
 from sdl.core.seeds import generator
 from simulators.network import FloatArray, IntArray
 
+FIXED_SEARCH = Search(population=96, generations=12, elite=12)
+ORACLE_SEARCH = Search(population=32, generations=8, elite=8)
+
 
 @dataclass(frozen=True)
 class FixedSettings:
@@ -26,7 +29,7 @@ class FixedSettings:
         starts: Searches from nothing; the finalists come from all of them.
     """
 
-    search: Search = Search(population=96, generations=12, elite=12)
+    search: Search = FIXED_SEARCH
     laboratories: int = 48
     finalists: int = 16
     final: int = 400
@@ -123,7 +126,7 @@ class OracleSettings:
         finalists: Plans of each laboratory that are played again with the exact solver.
     """
 
-    search: Search = Search(population=48, generations=8, elite=8)
+    search: Search = ORACLE_SEARCH
     doublings: int = 4
     converged: float = 0.01
     finalists: int = 4
