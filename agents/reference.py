@@ -22,9 +22,10 @@ from agents.cross_entropy import Search
 from agents.planners import FixedSettings, OracleSettings, best_fixed, oracle
 from agents.score import Yardstick
 from agents.trial import JUDGED, SEEDS, TOLERANCE, Outcomes, Trial, mean_of
-from sdl.core.errors import PolicyError
+from sdl.core.errors import ModelError, PolicyError
 from sdl.core.model import content_hash
 from sdl.tasks.task import Task, load_task
+from simulators.laboratory import Split
 from simulators.network import FloatArray, IntArray
 
 FOLDER = "SDL_CACHE"
@@ -187,13 +188,8 @@ def make_reference(judged: Trial, settings: Settings, key: str = "") -> Referenc
     options = judged.batch(judged.identities[:1]).nvec
     drawn = mean_of([judged.play(RandomPlayer(options, seed=n)) for n in draws])
     sobol = [judged.play_genes(sobol_genes(judged, n)) for n in range(settings.sobol_draws)]
-    train, tune = (
-        Trial(
-            task, split, size, max_decisions=judged.max_decisions, tolerance=TOLERANCE,
-            threads=judged.threads,
-        )
-        for split, size in (("train", settings.fixed.laboratories), ("tune", settings.fixed.final))
-    )  # fmt: skip
+    train = _searched(judged, "train", settings.fixed.laboratories)
+    tune = _searched(judged, "tune", settings.fixed.final)
     recipes: dict[str, IntArray] = {}
     try:
         recipes["published"], recipes["ranked"] = published_genes(judged), ranked_genes(judged)
@@ -231,6 +227,18 @@ def make_reference(judged: Trial, settings: Settings, key: str = "") -> Referenc
             "oracle_s": round(time.perf_counter() - before, 1),
             "seconds": round(time.perf_counter() - began, 1),
         },
+    )
+
+
+def _searched(judged: Trial, split: Split, count: int) -> Trial:
+    """Laboratories to search in, like the judged ones but of another split."""
+    return Trial(
+        judged.task,
+        split,
+        count,
+        max_decisions=judged.max_decisions,
+        tolerance=TOLERANCE,
+        threads=judged.threads,
     )
 
 
@@ -294,17 +302,31 @@ def _columns(outcomes: Outcomes) -> dict[str, list[Any]]:
 
 def _read(path: Path) -> Reference:
     data = json.loads(path.read_text(encoding="utf-8"))
-    played = {
-        name: None
-        if data[f"outcomes_{name}"] is None
-        else Outcomes(**{k: np.array(v) for k, v in data[f"outcomes_{name}"].items()})
-        for name in _TABLES
-    }
+
+    def played(name: str) -> Outcomes | None:
+        table = data[f"outcomes_{name}"]
+        return None if table is None else Outcomes(**{k: np.array(v) for k, v in table.items()})
+
+    def always(name: str) -> Outcomes:
+        found = played(name)
+        if found is None:
+            raise ModelError(
+                "a file of reference figures is not whole",
+                got=f"{path}: no {name}",
+                do="delete the file; it is made again",
+            )
+        return found
+
     return Reference(
         task=data["task"],
         key=data["key"],
+        random=always("random"),
+        sobol=always("sobol"),
+        published=played("published"),
+        ranked=played("ranked"),
+        fixed=always("fixed"),
+        oracle=always("oracle"),
         recipes=data["recipes"],
         tables=np.array(data["tables"]),
         notes=data["notes"],
-        **played,
     )

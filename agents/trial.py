@@ -68,8 +68,14 @@ class Outcomes:
     @classmethod
     def empty(cls, count: int) -> Outcomes:
         """Outcomes of episodes that have not been played."""
-        real = [np.zeros(count) for _ in range(4)]
-        return cls(*real, np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.int64))
+        return cls(
+            returns=np.zeros(count),
+            cost=np.zeros(count),
+            purity=np.zeros(count),
+            share=np.zeros(count),
+            pure=np.zeros(count, dtype=np.bool_),
+            decisions=np.zeros(count, dtype=np.int64),
+        )
 
     def put(self, rows: IntArray | slice, other: Outcomes) -> None:
         """Overwrites some episodes."""
