@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import trim_mean
 
 from agents.trial import Outcomes
 from sdl.core.errors import ModelError
 from sdl.core.seeds import generator
-from simulators.network import FloatArray, IntArray
+from simulators.network import FloatArray
 
 RESAMPLES = 2000
 LEAST_GAP = 0.05
@@ -99,27 +98,27 @@ def score(name: str, played: Sequence[Outcomes], yardstick: Yardstick) -> Score:
     """
     returns = _stack([each.returns for each in played], yardstick)
     value = _stack([each.value for each in played], yardstick)
-    random, oracle = yardstick.random, yardstick.oracle
-    draws = resamples(name, *returns.shape)
-    gap = oracle - random
+    drawn = Resamples.of(name, *returns.shape)
+    random, oracle = drawn.over(yardstick.random), drawn.over(yardstick.oracle)
+    low, high = drawn.over(yardstick.random_value), drawn.over(yardstick.oracle_value)
+    mean, worth = drawn.mean(returns), drawn.mean(value)
+    gap = yardstick.oracle - yardstick.random
     telling = gap > LEAST_GAP
-    ratios = np.where(telling, (returns - random) / np.where(telling, gap, 1.0), np.nan)
+    ratios = (returns - yardstick.random) / np.where(telling, gap, np.nan)
     return Score(
         name=name,
         laboratories=returns.shape[1],
         seeds=returns.shape[0],
-        score=_interval(lambda s, n: _ratio(returns, random, oracle, s, n), draws),
-        interquartile=_interval(lambda s, n: _interquartile(ratios[np.ix_(s, n)]), draws),
-        returns=_interval(lambda s, n: float(returns[np.ix_(s, n)].mean()), draws),
-        value=_interval(lambda s, n: float(value[np.ix_(s, n)].mean()), draws),
-        cost_free=_interval(
-            lambda s, n: _ratio(value, yardstick.random_value, yardstick.oracle_value, s, n), draws
-        ),
+        score=_interval((mean - random) / (oracle - random)),
+        interquartile=_interval(drawn.interquartile(ratios)),
+        returns=_interval(mean),
+        value=_interval(worth),
+        cost_free=_interval((worth - low) / (high - low)),
         purity=float(np.mean([each.purity.mean() for each in played])),
         pure=float(np.mean([each.pure.mean() for each in played])),
         cost=float(np.mean([each.cost.mean() for each in played])),
         decisions=float(np.mean([each.decisions.mean() for each in played])),
-        above_oracle=float(np.maximum(returns - oracle, 0.0).mean()),
+        above_oracle=float(np.maximum(returns - yardstick.oracle, 0.0).mean()),
     )
 
 
@@ -138,27 +137,65 @@ def difference(
     """
     first = _stack([each.returns for each in ours], yardstick)
     second = _stack([each.returns for each in theirs], yardstick)
-    gap = yardstick.oracle - yardstick.random
-    rng = generator("scores", name, "other side")
-    others = rng.integers(len(second), size=(RESAMPLES + 1, len(second)))
-    others[0] = np.arange(len(second))
-    draws = resamples(name, *first.shape)
-    values = [
-        (first[np.ix_(s, n)].mean() - second[np.ix_(o, n)].mean()) / gap[n].mean()
-        for (s, n), o in zip(draws, others, strict=True)
-    ]
-    return _of(values)
+    drawn = Resamples.of(name, *first.shape)
+    other = drawn.with_seeds(f"{name}, other side", len(second))
+    gap = drawn.over(yardstick.oracle - yardstick.random)
+    return _interval((drawn.mean(first) - other.mean(second)) / gap)
 
 
-def resamples(name: str, seeds: int, laboratories: int) -> list[tuple[IntArray, IntArray]]:
-    """Indices of seeds and of laboratories: first all of them, then the bootstrap's."""
-    rng = generator("scores", name)
-    whole = (np.arange(seeds), np.arange(laboratories))
-    drawn = (
-        (rng.integers(seeds, size=seeds), rng.integers(laboratories, size=laboratories))
-        for _ in range(RESAMPLES)
-    )
-    return [whole, *drawn]
+@dataclass(frozen=True)
+class Resamples:
+    """How often each seed and each laboratory is in each resample; the first is the sample itself.
+
+    Attributes:
+        seeds: Shares, ``(resamples, seeds)``; each row sums to 1.
+        laboratories: Shares, ``(resamples, laboratories)``.
+    """
+
+    seeds: FloatArray
+    laboratories: FloatArray
+
+    @classmethod
+    def of(cls, name: str, seeds: int, laboratories: int) -> Resamples:
+        """Drawn with replacement, seeds and laboratories apart; ``name`` is the seed."""
+        return cls(
+            _shares(generator("scores", name, "seeds"), seeds),
+            _shares(generator("scores", name, "laboratories"), laboratories),
+        )
+
+    def with_seeds(self, name: str, seeds: int) -> Resamples:
+        """The same laboratories with other seeds."""
+        return Resamples(_shares(generator("scores", name, "seeds"), seeds), self.laboratories)
+
+    def mean(self, values: FloatArray) -> FloatArray:
+        """Mean of each resample, ``(resamples,)``; ``values`` is ``(seeds, laboratories)``."""
+        return np.einsum("rs,rl,sl->r", self.seeds, self.laboratories, values, optimize=True)
+
+    def over(self, values: FloatArray) -> FloatArray:
+        """Mean over the laboratories of each resample, ``(resamples,)``."""
+        return self.laboratories @ values
+
+    def interquartile(self, values: FloatArray) -> FloatArray:
+        """Mean of the middle half of each resample, ``(resamples,)``; NaN entries are left out."""
+        flat = values.ravel()
+        order = np.argsort(flat)[: int(np.isfinite(flat).sum())]
+        if not order.size:
+            return np.full(len(self.seeds), np.nan)
+        found = np.zeros(len(self.seeds))
+        for n, (seeds, labs) in enumerate(zip(self.seeds, self.laboratories, strict=True)):
+            weight = np.outer(seeds, labs).ravel()[order]
+            upper = np.cumsum(weight)
+            upper /= upper[-1]
+            lower = np.concatenate([[0.0], upper[:-1]])
+            middle = np.clip(np.minimum(upper, 0.75) - np.maximum(lower, 0.25), 0.0, None)
+            found[n] = 2.0 * float(middle @ flat[order])
+        return found
+
+
+def _shares(rng: np.random.Generator, count: int) -> FloatArray:
+    drawn = rng.multinomial(count, np.full(count, 1.0 / count), size=RESAMPLES + 1)
+    drawn[0] = 1
+    return drawn / count
 
 
 def _stack(rows: Sequence[FloatArray], yardstick: Yardstick) -> FloatArray:
@@ -168,25 +205,7 @@ def _stack(rows: Sequence[FloatArray], yardstick: Yardstick) -> FloatArray:
     return np.stack(rows)
 
 
-def _ratio(
-    values: FloatArray, random: FloatArray, oracle: FloatArray, seeds: IntArray, labs: IntArray
-) -> float:
-    base = random[labs].mean()
-    return float((values[np.ix_(seeds, labs)].mean() - base) / (oracle[labs].mean() - base))
-
-
-def _interquartile(ratios: FloatArray) -> float:
-    known = ratios[np.isfinite(ratios)]
-    return float(trim_mean(known, 0.25)) if known.size else float("nan")
-
-
-def _interval(
-    statistic: Callable[[IntArray, IntArray], float], draws: Sequence[tuple[IntArray, IntArray]]
-) -> Interval:
-    return _of([statistic(seeds, labs) for seeds, labs in draws])
-
-
-def _of(values: Sequence[float]) -> Interval:
+def _interval(values: FloatArray) -> Interval:
     """The first value is of the sample itself, the others are of resamples."""
-    low, high = np.quantile(np.asarray(values[1:]), [0.025, 0.975])
+    low, high = np.quantile(values[1:], [0.025, 0.975])
     return Interval(float(values[0]), float(low), float(high))
