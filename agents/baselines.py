@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,17 +14,18 @@ from scipy.stats import qmc
 from agents.published import PublishedPolicy
 from agents.trial import Trial
 from envs.tables import BoolArray
-from sdl.chemistry.system import ChemicalSystem, load_system
-from sdl.chemistry.thermo import GAS_CONSTANT, ZERO_CELSIUS_K
+from sdl.chemistry.system import ChemicalSystem, Phase, load_system
+from sdl.chemistry.thermo import GAS_CONSTANT, KJ_PER_MOL_PER_EV, ZERO_CELSIUS_K
 from sdl.core.errors import PolicyError
 from sdl.core.recipe import Anneal, Dose, Gas, Mix, Step
 from sdl.core.seeds import generator
 from sdl.tasks.firings import FirstFiring, load_first_firings
+from sdl.tasks.space import TaskSpace
 from sdl.tasks.task import Task
 from simulators.network import IntArray
 
-DECISIONS = 1024
-"""Largest number of decisions that a random player has dice for."""
+LEAST_BAR = 1e-9
+"""Pressure from which on a vapour is part of the air of a furnace."""
 
 
 class RandomPlayer:
@@ -146,8 +148,6 @@ def _lot_of(task: Task, group: Sequence[str], phases: Sequence[str]) -> str:
 
 
 def _stoichiometric(task: Task, lots: Sequence[str]) -> tuple[Dose, ...]:
-    from sdl.tasks.space import TaskSpace
-
     space = TaskSpace(task)
     point = np.full(space.dimension, 0.5)
     point[0] = space.axes[0].unit(1.0)
@@ -168,38 +168,72 @@ def driving_force(
 ) -> float:
     """Free energy of making the target from precursors and gas, eV per atom of target.
 
-    The amounts of the precursors follow from the cations; what else is left over goes to or comes
-    from the gases, at their pressures in the furnace (1e-6 bar of those the file does not name).
+    The amounts of the precursors follow from what no gas carries, the cations.
+
+    Args:
+        system: The chemistry.
+        target: Name of a phase.
+        precursors: Names of phases, one per cation or fewer.
+        kelvin: Temperature, K.
+        gas: In the furnace.
 
     Raises:
         PolicyError: The precursors cannot make the target.
     """
-    goal = system.phase(target)
-    elements = sorted(
-        {e for name in (target, *precursors) for e in system.phase(name).composition}
-        | {e for vapour in system.vapours for e in vapour.composition}
-    )
-    vapours = [v for v in system.vapours if set(v.composition) <= set(elements)]
-
-    def column(composition: dict[str, float]) -> list[float]:
-        return [composition.get(e, 0.0) for e in elements]
-
-    solids = [column(dict(system.phase(name).composition)) for name in precursors]
-    gases = [column(dict(v.composition)) for v in vapours]
-    # A gas may be taken up or given off: it stands in the equation with either sign.
-    matrix = np.array([*solids, *gases, *(-np.array(g) for g in gases)], dtype=np.float64).T
-    amounts, miss = nnls(matrix, np.array(column(dict(goal.composition))))
+    airborne = {e for vapour in air_of(system, gas) for e in vapour.composition}
+    compositions = [dict(system.phase(name).composition) for name in (target, *precursors)]
+    cations = sorted({e for each in compositions for e in each} - airborne)
+    matrix = np.array([[each.get(e, 0.0) for each in compositions[1:]] for e in cations])
+    amounts, miss = nnls(matrix, np.array([compositions[0].get(e, 0.0) for e in cations]))
     if miss > 1e-6:
         raise PolicyError("the precursors cannot make the target", got=", ".join(precursors))
-    pressures = system.gases[gas].p_bar
+    mixture = dict(zip(precursors, amounts.tolist(), strict=True))
+    return mixture_force(system, target, mixture, kelvin, gas)
+
+
+def mixture_force(
+    system: ChemicalSystem, target: str, mixture: Mapping[str, float], kelvin: float, gas: Gas
+) -> float:
+    """Free energy of turning a mixture into one mole of target, eV per atom of target.
+
+    What the cations leave open is taken from or given to the gases, at their pressures in the
+    furnace.
+
+    Args:
+        system: The chemistry.
+        target: Name of a phase.
+        mixture: Moles by phase, with the cations of one mole of target.
+        kelvin: Temperature, K.
+        gas: In the furnace.
+
+    Raises:
+        PolicyError: The gases cannot make up for the difference.
+    """
+    goal = system.phase(target)
+    open_moles = dict(goal.composition)
     energy = goal.gibbs.kj_per_mol(kelvin)
-    for n, name in enumerate(precursors):
-        energy -= amounts[n] * system.phase(name).gibbs.kj_per_mol(kelvin)
-    for n, vapour in enumerate(vapours):
-        taken = amounts[len(precursors) + n] - amounts[len(precursors) + len(vapours) + n]
-        ratio = np.log(pressures.get(vapour.name, 1e-6))
-        energy -= taken * (vapour.gibbs.kj_per_mol(kelvin) + GAS_CONSTANT * kelvin * ratio)
-    return float(energy / 96.48533212 / sum(goal.composition.values()))
+    for name, moles in mixture.items():
+        phase = system.phase(name)
+        energy -= moles * phase.gibbs.kj_per_mol(kelvin)
+        for element, number in phase.composition.items():
+            open_moles[element] = open_moles.get(element, 0.0) - moles * number
+    air = air_of(system, gas)
+    elements = sorted({*open_moles, *(e for vapour in air for e in vapour.composition)})
+    matrix = np.array([[v.composition.get(e, 0.0) for v in air] for e in elements])
+    missing = np.array([open_moles.get(e, 0.0) for e in elements])
+    taken, *_ = np.linalg.lstsq(matrix, missing, rcond=None)
+    if np.abs(matrix @ taken - missing).max() > 1e-6:
+        raise PolicyError("the mixture cannot make the target", got=", ".join(mixture))
+    for moles, vapour in zip(taken.tolist(), air, strict=True):
+        pressure = np.log(system.gases[gas].p_bar[vapour.name])
+        energy -= moles * (vapour.gibbs.kj_per_mol(kelvin) + GAS_CONSTANT * kelvin * pressure)
+    return float(energy / KJ_PER_MOL_PER_EV / sum(goal.composition.values()))
+
+
+def air_of(system: ChemicalSystem, gas: Gas) -> list[Phase]:
+    """The vapours a furnace is full of; one that only leaves the sample, as Li2O, is not."""
+    pressures = system.gases[gas].p_bar
+    return [v for v in system.vapours if pressures.get(v.name, 0.0) >= LEAST_BAR]
 
 
 def ranked_lots(task: Task) -> list[tuple[float, tuple[str, ...]]]:
@@ -210,8 +244,6 @@ def ranked_lots(task: Task) -> list[tuple[float, tuple[str, ...]]]:
     Returns:
         Driving force, eV per atom of target, and the lots.
     """
-    from itertools import product
-
     system, groups = load_system(task.system), task.space.cation_lots if task.space else ()
     anneal = next(step for step in published_steps(task) if isinstance(step, Anneal))
     kelvin = min(anneal.temperature_c + ZERO_CELSIUS_K, system.range_k()[1])

@@ -114,7 +114,7 @@ def evaluate(
             n: difference(f"{name} - {n}", own, outcomes, known.yardstick)
             for n, outcomes in played[1:]
         },
-        notes=known.notes,
+        notes={**known.notes, "oracle_return": float(known.oracle.returns.mean())},
     )
 
 

@@ -119,7 +119,7 @@ def show(found: Evaluation, files: tuple[Path, ...]) -> None:
             + ("" if notes["oracle_converged"] else "; NOT within 1 % at the last doubling")
         )
     )
-    beyond = [s for s in found.scores if s.returns.value > notes["oracle_means"][-1]]
+    beyond = [s for s in found.scores if s.returns.value > notes["oracle_return"] + 1e-9]
     for each in beyond:
         console.print(Text(f"warning: {each.name} is above the oracle; its search is too short"))
     for file in files:

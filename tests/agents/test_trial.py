@@ -242,3 +242,6 @@ def test_lots_are_ranked_by_driving_force_then_price():
     ybco = ranked_lots(load_task("ybco"))
     assert len(ybco) == 18
     assert ybco[0][0] < ybco[-1][0] < 0.0
+    one = {names: force for force, names in ybco}
+    # 1/2 Y2O3 + 2 BaO + 3 CuO + 1/4 O2: about -142 kJ/mol for 13 atoms by the file at 1200 K.
+    assert one["BaO-a", "Y2O3-a", "CuO-a"] == pytest.approx(-0.11, abs=0.01)
