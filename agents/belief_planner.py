@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.ensemble import cautious, choose_for_each, diverse, weigh
 from agents.plans import ANNEAL, MIX, QUENCH, REGRIND, STOP
 from agents.trial import TOLERANCE, Trial
 from envs.tables import DWELL, GAS, MILL_TIME, RAMP, SCAN_2, SCAN_8, TEMPERATURE, VERB, BoolArray
@@ -199,14 +200,14 @@ class BeliefPlanner:
         if node is None:
             return
         readings = np.array([self._samples[i].readings for i in rows]).reshape(len(rows), -1)
-        weights = _weights(readings, node.readings, node.sd, self._settings.effective)
+        weights = weigh(readings, node.readings, node.sd, self._settings.effective)
         gain = node.returns - node.returns[:, :1]
-        ways = _cautious(weights, gain, self._settings.caution)
+        ways = cautious(weights, gain, self._settings.caution)
         pick = np.argmax(ways, axis=1)
         scans = np.zeros((len(rows), 0))
         if node.scan_gain:
             table = np.stack(list(node.scan_gain.values()), axis=1)
-            scans = _cautious(weights, table, self._settings.caution)
+            scans = cautious(weights, table, self._settings.caution)
         for n, i in enumerate(rows):
             sample = self._samples[i]
             way = node.ways[pick[n]]
@@ -233,7 +234,7 @@ class BeliefPlanner:
         planned = self._padded(sample.queue, len(done))
         ways = self._ways(done, planned)
         scouts = self._returns(done, ways, settings.scouts)
-        kept = _diverse(scouts, settings.kept)
+        kept = diverse(scouts, settings.kept)
         ways = ways[kept]
         returns = self._returns(done, ways, settings.members)
         gains: dict[int, FloatArray] = {}
@@ -346,8 +347,8 @@ class BeliefPlanner:
         steps = [*done, self._scan(verb)]
         more, more_sd = self._ensemble_readings(steps)
         least = self._settings.effective
-        blind = _choose_for_each(_weights(readings, readings, sd, least, itself=False), returns)
-        seeing = _choose_for_each(_weights(more, more, more_sd, least, itself=False), returns)
+        blind = choose_for_each(weigh(readings, readings, sd, least, itself=False), returns)
+        seeing = choose_for_each(weigh(more, more, more_sd, least, itself=False), returns)
         stop = self._padded([], len(done))[None]
         scan_and_stop = np.concatenate([self._scan(verb)[None], stop[0]])[: stop.shape[1]][None]
         price = self._returns(done, stop, 1)[0, 0] - self._returns(done, scan_and_stop, 1)[0, 0]
@@ -356,75 +357,6 @@ class BeliefPlanner:
 
 def _key(done: Sequence[IntArray]) -> bytes:
     return np.array(done, dtype=np.int64).tobytes()
-
-
-def _weights(
-    seen: FloatArray, members: FloatArray, sd: FloatArray, least: float, *, itself: bool = True
-) -> FloatArray:
-    """Weights of the members given readings, ``(rows, members)``; each row sums to 1.
-
-    The likelihood is raised to the largest power in (0, 1] that leaves ``least`` effective members
-    to half of the rows: some hundred members cannot hold a posterior of twenty hidden figures.
-
-    Args:
-        seen: Readings, ``(rows, readings)``.
-        members: Readings of the members, ``(members, readings)``.
-        sd: Standard deviations, ``(readings,)``.
-        least: Effective number of members.
-        itself: Whether row ``n`` may count on member ``n``.
-    """
-    squared = np.zeros((len(seen), len(members)))
-    for k in range(members.shape[1]):
-        squared += ((seen[:, k : k + 1] - members[None, :, k]) / sd[k]) ** 2
-    if not itself:
-        np.fill_diagonal(squared, np.inf)
-    squared -= squared.min(axis=1, keepdims=True)
-
-    def at(power: float) -> FloatArray:
-        weights = np.exp(-0.5 * power * squared)
-        return weights / weights.sum(axis=1, keepdims=True)
-
-    def enough(power: float) -> bool:
-        return float(np.median(1.0 / (at(power) ** 2).sum(axis=1))) >= least
-
-    if enough(1.0):
-        return at(1.0)
-    low, high = 0.0, 1.0
-    for _ in range(24):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if enough(middle) else (low, middle)
-    return at(low) if low > 0.0 else at(high)
-
-
-def _cautious(weights: FloatArray, gains: FloatArray, caution: float) -> FloatArray:
-    """Weighted mean gain less some standard errors, ``(rows, ways)``."""
-    mean = weights @ gains
-    squares = weights**2
-    spread = squares @ gains**2 - 2.0 * mean * (squares @ gains)
-    spread += mean**2 * squares.sum(axis=1, keepdims=True)
-    return mean - caution * np.sqrt(np.maximum(spread, 0.0))
-
-
-def _choose_for_each(weights: FloatArray, returns: FloatArray) -> FloatArray:
-    """What each member gets from the way that the weighted others like best, ``(members,)``."""
-    pick = np.argmax(weights @ returns, axis=1)
-    return returns[np.arange(len(returns)), pick]
-
-
-def _diverse(returns: FloatArray, count: int) -> IntArray:
-    """Ways that together serve the members best, found greedily; the first is always kept.
-
-    Args:
-        returns: ``(members, ways)``.
-        count: How many.
-    """
-    kept, best = [0], returns[:, 0].copy()
-    while len(kept) < min(count, returns.shape[1]):
-        served = np.maximum(returns, best[:, None]).mean(axis=0)
-        served[kept] = -np.inf
-        kept.append(int(np.argmax(served)))
-        best = np.maximum(best, returns[:, kept[-1]])
-    return np.array(kept, dtype=np.int64)
 
 
 if MIX != 0:  # the first step of every plan, which is never chosen anew

@@ -34,8 +34,8 @@ RANDOM_DRAWS = 16
 """Episodes of the random player per laboratory."""
 SOBOL_DRAWS = 4
 """Recipes of the Sobol sequence per laboratory."""
-SLOW = 100
-"""Reactions of a network above which searches are smaller: there a plan takes milliseconds."""
+SLOW = 30
+"""Rate constants of a network above which searches are smaller: there a plan takes milliseconds."""
 MODULES = (
     "baselines",
     "cross_entropy",
@@ -68,13 +68,13 @@ class Settings:
 STANDARD = Settings(FixedSettings(), OracleSettings())
 SMALL = Settings(
     FixedSettings(
-        search=Search(population=48, generations=10, elite=8),
-        laboratories=16,
-        finalists=8,
-        final=64,
+        search=Search(population=64, generations=10, elite=8),
+        laboratories=24,
+        finalists=12,
+        final=128,
         starts=1,
     ),
-    OracleSettings(search=Search(population=24, generations=6, elite=6), doublings=2),
+    OracleSettings(search=Search(population=32, generations=6, elite=6), doublings=3),
     random_draws=4,
     sobol_draws=2,
 )

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from agents.belief_planner import BeliefPlanner, BeliefSettings, _diverse, _weights
+from agents.belief_planner import BeliefPlanner, BeliefSettings
 from agents.cross_entropy import Search, draw, search, step_from, uniform_tables
+from agents.ensemble import diverse, weigh
 from agents.planners import FixedSettings, OracleSettings, best_fixed, oracle
 from agents.plans import Plans
 from agents.trial import TOLERANCE, Trial
@@ -92,20 +93,20 @@ def test_the_oracle_is_nowhere_below_what_it_was_given():
 def test_weights_follow_the_readings_and_are_tempered():
     members = np.linspace(0.0, 1.0, 200)[:, None]
     seen = np.array([[0.2], [0.9]])
-    weights = _weights(seen, members, np.array([0.05]), 5.0)
+    weights = weigh(seen, members, np.array([0.05]), 5.0)
     np.testing.assert_allclose(weights.sum(axis=1), 1.0)
     np.testing.assert_allclose(weights @ members, seen, atol=0.02)
-    sharp = _weights(seen, members, np.array([1e-4]), 20.0)
+    sharp = weigh(seen, members, np.array([1e-4]), 20.0)
     assert np.median(1.0 / (sharp**2).sum(axis=1)) == pytest.approx(20.0, rel=0.1)
-    others = _weights(members, members, np.array([0.05]), 5.0, itself=False)
+    others = weigh(members, members, np.array([0.05]), 5.0, itself=False)
     assert np.all(np.diag(others) == 0.0)
-    nothing = _weights(np.zeros((2, 0)), np.zeros((4, 0)), np.zeros(0), 2.0)
+    nothing = weigh(np.zeros((2, 0)), np.zeros((4, 0)), np.zeros(0), 2.0)
     np.testing.assert_allclose(nothing, 0.25)
 
 
 def test_ways_are_kept_for_the_members_they_serve():
     returns = np.array([[0.5, 0.9, 0.8, 0.0], [0.5, 0.0, 0.1, 0.6], [0.5, 0.0, 0.1, 0.6]])
-    assert _diverse(returns, 3).tolist() == [0, 1, 3]
+    assert diverse(returns, 3).tolist() == [0, 1, 3]
 
 
 def test_the_belief_planner_plays_from_observations_alone():

@@ -99,7 +99,7 @@ def test_a_plan_is_worth_what_the_environment_pays():
     trial = Trial(TASK, "judge", 1, threads=1)
     genes = published_genes(trial)
     batch = BatchedSynthesis(TASK, 1, seed=SEEDS["judge"], split="judge", threads=1)
-    total = 0.0
+    total, info = 0.0, {}
     for action in trial.plans.actions(genes[None])[0]:
         _, reward, ended, _, info = batch.step(action[None])
         total += float(reward[0])

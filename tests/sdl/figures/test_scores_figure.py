@@ -1,13 +1,28 @@
 """Scores as points with intervals: best on top, both scores, names as they stand."""
 
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 from sdl.figures.scores import scores_figure
 
 
+@dataclass(frozen=True)
+class Bar:
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Shown:
+    name: str
+    laboratories: int
+    score: Bar
+    cost_free: Bar
+
+
 def judged(name, value):
-    figure = SimpleNamespace(value=value, low=value - 0.1, high=value + 0.2)
-    return SimpleNamespace(name=name, laboratories=7, score=figure, cost_free=figure)
+    bar = Bar(value, value - 0.1, value + 0.2)
+    return Shown(name, 7, bar, bar)
 
 
 def test_policies_are_ordered_and_intervals_are_drawn():
