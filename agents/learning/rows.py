@@ -11,7 +11,7 @@ from sdl.core.errors import ConfigError
 from sdl.core.seeds import seed_of
 from simulators.laboratory import Split
 
-_ENVIRONMENTS = {
+ENVIRONMENTS = {
     "plain": ("envs.batched", "BatchedSynthesis"),
     "cursor": ("envs.cursor_batch", "CursorSynthesis"),
     "continuous": ("envs.continuous_batch", "ContinuousSynthesis"),
@@ -33,7 +33,7 @@ def make_rows(
     Raises:
         ConfigError: The environment is not there, or a task cannot be played in it.
     """
-    module, name = _ENVIRONMENTS[config.environment]
+    module, name = ENVIRONMENTS[config.environment]
     try:
         kind: Any = getattr(import_module(module), name)
     except ModuleNotFoundError as err:
