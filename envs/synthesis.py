@@ -6,9 +6,9 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, MultiDiscrete
 from numpy.typing import NDArray
 
+from envs.batch import action_space, observation_space
 from envs.batched import BatchedSynthesis
 from envs.cursor_batch import CursorSynthesis
 from envs.tables import BoolArray, SingleArray
@@ -17,7 +17,7 @@ from sdl.tasks.task import Task
 from simulators.network import IntArray
 
 
-class SampleEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.int64]]):
+class SampleEnv(gymnasium.Env[NDArray[np.float32], NDArray[Any]]):
     """What the environments of one sample share: a batch of one row behind Gymnasium's interface.
 
     Args:
@@ -32,9 +32,8 @@ class SampleEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.int64]]):
 
     def __init__(self, batch: BatchedSynthesis, render_mode: str | None) -> None:
         self._batch = batch
-        limit, size = batch.limit, len(batch.entries)
-        self.observation_space = Box(-limit, limit, (size,), np.float32)
-        self.action_space = MultiDiscrete(np.array(batch.nvec))
+        self.observation_space = observation_space(batch)
+        self.action_space = action_space(batch)
         self.render_mode = render_mode
         self._ended = False
 
@@ -62,9 +61,7 @@ class SampleEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.int64]]):
         self._ended = False
         return self._batch.observations[0].copy(), {"action_mask": self.action_masks()}
 
-    def step(
-        self, action: NDArray[np.int64]
-    ) -> tuple[SingleArray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[Any]) -> tuple[SingleArray, float, bool, bool, dict[str, Any]]:
         """One decision; see the class.
 
         Args:
