@@ -12,7 +12,6 @@ from envs.cursor_batch import CursorSynthesis
 from sdl.core.seeds import seed_of
 from simulators.laboratory import Split
 
-
 ENVIRONMENTS: dict[str, Any] = {
     "plain": BatchedSynthesis,
     "cursor": CursorSynthesis,
