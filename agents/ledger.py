@@ -88,7 +88,7 @@ class Ledger:
         recipe = self._recipes.get(proposal)
         if recipe is not None:
             done = tuple(step for step in recipe.steps if not isinstance(step, Continue))
-            self._recipes[proposal] = Recipe(steps=(*done, decided.step))
+            self._recipes[proposal] = Recipe(steps=(*done, *decided.steps))
 
     def _finish(self, finished: Finished) -> None:
         recipe = self._recipes.get(finished.proposal)

@@ -102,9 +102,8 @@ class PublishedPolicy:
             "dwell_h": min(self._published.dwell_h, longest),
         }
         point = [min(max(axis.unit(wanted[axis.name]), 0.0), 1.0) for axis in space.axes]
-        for name, count in space.choices:
-            index = space.ranges.gases.index(gas) if name == "gas" else 0
-            point.append((index + 0.5) / count)
+        stated = {"gas": space.ranges.gases.index(gas), "washes": self._published.washes}
+        point += [(stated.get(name, 0) + 0.5) / count for name, count in space.choices]
         recipe = space.decode(np.asarray(point))
         if not any(isinstance(step, Anneal) for step in recipe.steps):
             raise PolicyError("the task's space holds no anneal", got=recipe.sentence())

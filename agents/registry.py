@@ -14,6 +14,7 @@ _FACTORIES = {
     "published": ("agents.published", "make"),
     "default": ("agents.default", "make"),
     "no_twin": ("agents.default", "make_without_twin"),
+    "pairwise": ("agents.pairwise", "make"),
 }
 """Module and function ``(task, blobs) -> Policy`` of each policy for any laboratory."""
 

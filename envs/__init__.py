@@ -10,11 +10,22 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 ENVIRONMENT_ID = "sdl/SolidStateSynthesis-v0"
-"""One sample of the task ``batio3-coarse``; ``task=`` takes any task with a search space."""
-IDS = (ENVIRONMENT_ID,)
+"""One sample of the task ``batio3-coarse``, choice by choice; ``task=`` takes any task with a
+search space."""
+DECISIONS_ID = "sdl/SolidStateDecisions-v0"
+"""The same with one physical decision per step."""
+CONTINUOUS_ID = "sdl/SolidStateContinuous-v0"
+"""The same with actions from a box."""
+IDS = (ENVIRONMENT_ID, DECISIONS_ID, CONTINUOUS_ID)
 """Every registered id."""
 
-__all__ = ["ENVIRONMENT_ID", "IDS"]
+__all__ = ["CONTINUOUS_ID", "DECISIONS_ID", "ENVIRONMENT_ID", "IDS"]
+
+_ENTRIES = {
+    ENVIRONMENT_ID: "envs.synthesis:SynthesisEnv",
+    DECISIONS_ID: "envs.synthesis:DecisionEnv",
+    CONTINUOUS_ID: "envs.continuous:ContinuousEnv",
+}
 
 
 def _register() -> None:
@@ -22,8 +33,9 @@ def _register() -> None:
         return
     from gymnasium.envs.registration import register, registry
 
-    if ENVIRONMENT_ID not in registry:
-        register(id=ENVIRONMENT_ID, entry_point="envs.synthesis:SynthesisEnv")
+    for name, entry in _ENTRIES.items():
+        if name not in registry:
+            register(id=name, entry_point=entry)
 
 
 _register()

@@ -52,7 +52,7 @@ from envs.tables import (
     Scanner,
     State,
 )
-from simulators import kernel
+from simulators import kernel, powder
 from simulators.network import Draw, FloatArray, IntArray, Net
 from simulators.program import ROOM_C
 
@@ -144,6 +144,13 @@ def grind(net: Net, desk: Desk, state: State, i: int, draw: Draw, action: IntArr
 
 
 @compiled
+def wash(net: Net, desk: Desk, state: State, i: int) -> None:
+    """Washes soluble salts out of the cold sample; water has no price."""
+    powder.wash(net, state.vector[i], desk.choice.wash_min)
+    state.whole[i, FRESH] = 0
+
+
+@compiled
 def plan_anneal(
     desk: Desk, state: State, i: int, offset_c: FloatArray, action: IntArray, plan: FloatArray
 ) -> float:
@@ -184,8 +191,8 @@ def plan_anneal(
 
 @compiled
 def scan(
-    net: Net, desk: Desk, scanner: Scanner, state: State, i: int, long: int, key: np.uint64,
-    mount: np.uint64, truth: FloatArray, work: FloatArray,
+    net: Net, desk: Desk, scanner: Scanner, state: State, result: Result, i: int, long: int,
+    key: np.uint64, mount: np.uint64, truth: FloatArray, work: FloatArray,
 ) -> float:  # fmt: skip
     """Estimates the phases of the cold sample in 2 (0) or 8 minutes (1); returns the price.
 
@@ -194,6 +201,7 @@ def scan(
         desk: Constants.
         scanner: The quick model.
         state: Samples.
+        result: Takes the truth.
         i: The row.
         long: Which scan.
         key: Of this scan's noise.
@@ -204,8 +212,10 @@ def scan(
     mass = kernel.solid_masses(net, state.vector[i], truth)
     for p in range(net.molar_mass.size):
         truth[p] /= max(mass, 1e-12)
+        result.matter[i, p] = truth[p]
     measure(scanner, long, truth, key, mount, state.estimate[i], work)
     minutes = 8 if long == 1 else 2
+    result.scanned[i] = minutes
     state.whole[i, SCANNED], state.whole[i, FRESH], state.whole[i, AGE] = minutes, 1, 0
     state.whole[i, SCANS] += 1
     kwh = desk.station.scanner_kw * minutes / 60.0
@@ -218,7 +228,7 @@ def finish(
     mount: np.uint64, truth: FloatArray, work: FloatArray,
 ) -> float:  # fmt: skip
     """Scans the cold sample for 8 minutes and scores it; returns the reward."""
-    price = scan(net, desk, scanner, state, i, 1, key, mount, truth, work)
+    price = scan(net, desk, scanner, state, result, i, 1, key, mount, truth, work)
     target, solids = desk.target, net.molar_mass.size
     made = state.vector[i, target] + state.vector[i, solids + target]
     share = 1.0

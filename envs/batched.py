@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.observation import LIMIT, Entry
+from envs.pattern_scans import PatternScans
 from envs.problem import Problem
 from envs.rows import restart_rows, step_rows
 from envs.tables import (
@@ -46,15 +47,16 @@ from simulators.stations import StationModel
 CHUNK = 64
 """Rows per piece of work of a thread."""
 
+Scans = Literal["estimate", "pattern"]
 StepResult = tuple[SingleArray, FloatArray, BoolArray, BoolArray, dict[str, Any]]
 
 
 class BatchedSynthesis:
     """``rows`` samples, each in its own hidden laboratory, made step by step.
 
-    A row's trajectory depends on (seed, its number, its actions) only: not on the size or order of
-    the batch, nor on the number of threads. Rows whose episode ends start the next one in the same
-    step; the last observation of the old one is in ``info["final_observation"]``.
+    A row's trajectory depends on (seed, its identity, its actions) only: not on the size or order
+    of the batch, nor on the number of threads. Rows whose episode ends start the next one in the
+    same step; the last observation of the old one is in ``info["final_observation"]``.
 
     The arrays that ``step``, ``reset`` and ``action_masks`` return belong to the environment and
     are overwritten by the next step: copy what must stay.
@@ -63,15 +65,21 @@ class BatchedSynthesis:
         task: A task or its name.
         rows: Number of environments.
         seed: Seed of every draw.
-        first_index: Number of the first row; rows ``[8, 16)`` of a batch of 64 equal a batch of 8
-            with ``first_index=8``.
+        identities: Numbers of the rows, 0, 1, ... if ``None``. Rows of one number meet the same
+            laboratories and the same noise, so that plans are compared on equal terms.
         split: Laboratories to draw from; the hidden laboratory of an episode is one of them.
-        laboratories: Laboratories to play in turn instead: environment ``n`` has number
+        laboratories: Laboratories to play in turn instead: the row of identity ``n`` has number
             ``(n + episode) % len(laboratories)``.
+        samples_per_lab: Episodes in a row that share a laboratory.
         max_decisions: Decisions of an episode; at the last one only ``stop`` is left.
         furnace_hours: Furnace time of an episode, h; the task's budget per experiment if ``None``.
         stations: Accuracies of the stations.
+        obs: What a scan is: ``estimate``, the quick model of the fit's errors, or ``pattern``, a
+            simulated pattern and its fit, which takes a thousand times longer.
         threads: Threads to use; ``None`` means all cores.
+
+    Raises:
+        ConfigError: There is no such kind of scan, or the batch has no row.
     """
 
     def __init__(
@@ -80,22 +88,27 @@ class BatchedSynthesis:
         rows: int = 1,
         *,
         seed: int = 0,
-        first_index: int = 0,
+        identities: Sequence[int] | IntArray | None = None,
         split: Split = "train",
         laboratories: Sequence[Laboratory] = (),
+        samples_per_lab: int = 1,
         max_decisions: int = 12,
         furnace_hours: float | None = None,
         stations: StationModel | None = None,
+        obs: Scans = "estimate",
         threads: int | None = None,
     ) -> None:
         if rows < 1:
             raise ConfigError("a batch needs a row", got=rows, allowed=">= 1")
+        if obs not in get_args(Scans):
+            raise ConfigError("no such kind of scan", got=obs, allowed=", ".join(get_args(Scans)))
         self.problem = Problem(
             load_task(task) if isinstance(task, str) else task,
             seed=int(seed) % 2**63,
-            first_index=first_index,
+            identities=_numbers(rows, identities),
             split=split,
             laboratories=laboratories,
+            samples_per_lab=samples_per_lab,
             max_decisions=max_decisions,
             furnace_hours=furnace_hours,
             stations=stations or StationModel(),
@@ -109,9 +122,14 @@ class BatchedSynthesis:
         self._result = self.problem.result(rows)
         self._truncated = np.zeros(rows, dtype=np.bool_)
         self._heads = len(self.problem.choices.counts)
+        self._scans = PatternScans(self.problem) if obs == "pattern" else None
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
+        self.prepare()
         self._info = self._make_info()
-        self._work(restart_rows)
+        self._work(self._restarting)
+
+    def prepare(self) -> None:
+        """Makes the arrays of a class that adds to this one."""
 
     @property
     def nvec(self) -> tuple[int, ...]:
@@ -144,8 +162,8 @@ class BatchedSynthesis:
             self._state.whole[:, EPISODE] = 0
         else:
             self._state.whole[:, EPISODE] += self._state.whole[:, DECISION] > 0
-        self._work(restart_rows)
-        return self._result.observation, self._info
+        self._work(self._restarting)
+        return self.observations, self._info
 
     def step(self, actions: NDArray[Any]) -> StepResult:
         """One decision of every row.
@@ -154,7 +172,7 @@ class BatchedSynthesis:
         is used up; on the last decision of an episode the sample is finished all the same.
 
         Args:
-            actions: (rows, heads) integers.
+            actions: (rows, heads) integers; a row whose verb is ``tables.WAIT`` is left as it is.
 
         Returns:
             Observations, rewards, terminated, truncated (never), and the info: ``action_mask``,
@@ -169,9 +187,15 @@ class BatchedSynthesis:
                 allowed=(self.rows, self._heads),
             )
         self._work(step_rows, taken)
-        result = self._result
-        reward, ended = result.scores[REWARD], result.flags[TERMINATED]
-        return result.observation, reward, ended, self._truncated, self._info
+        return self._report()
+
+    def _report(self) -> StepResult:
+        """What a step returns."""
+        if self._scans is not None:
+            at = next(n for n, e in enumerate(self.entries) if e.name == "scan.phase_0.fraction")
+            self._scans.replace(self._state, self._result, self.observations, self._final, at)
+        reward, ended = self._result.scores[REWARD], self._result.flags[TERMINATED]
+        return self.observations, reward, ended, self._truncated, self._info
 
     @property
     def observations(self) -> SingleArray:
@@ -253,9 +277,9 @@ class BatchedSynthesis:
     def _make_info(self) -> dict[str, Any]:
         result = self._result
         return {
-            "action_mask": result.mask,
+            "action_mask": self.action_masks(),
             "vetoed": result.flags[VETOED],
-            "final_observation": result.final,
+            "final_observation": self._final,
             "purity": result.scores[PURITY],
             "yield": result.scores[SHARE],
             "bonus": result.flags[PURE],
@@ -264,21 +288,29 @@ class BatchedSynthesis:
 
     def _work(self, function: Any, *more: Any) -> None:
         """Runs compiled code over all rows, in pieces on threads where there is more than one."""
-        fixed = (self._rules, self._labs, self._state, self._result)
-        if len(self._scratch) == 1:
-            function(*fixed, self._scratch[0], *more, 0, self.rows)
-            return
-        if self.threads == 1:
-            for n, scratch in enumerate(self._scratch):
-                function(*fixed, scratch, *more, *self._piece(n))
+        if self.threads == 1 or len(self._scratch) == 1:
+            for n in range(len(self._scratch)):
+                function(*self._arrays(n), *more, *self._piece(n))
             return
         pool = self._threads()
         pieces = [
-            pool.submit(function, *fixed, scratch, *more, *self._piece(n))
-            for n, scratch in enumerate(self._scratch)
+            pool.submit(function, *self._arrays(n), *more, *self._piece(n))
+            for n in range(len(self._scratch))
         ]
         for piece in pieces:
             piece.result()
+
+    _restarting = staticmethod(restart_rows)
+    """Compiled function that starts the present episodes."""
+
+    @property
+    def _final(self) -> SingleArray:
+        """Last observations of the episodes that ended."""
+        return self._result.final
+
+    def _arrays(self, n: int) -> tuple[Any, ...]:
+        """First arguments of the compiled functions for a piece."""
+        return (self._rules, self._labs, self._state, self._result, self._scratch[n])
 
     def _piece(self, n: int) -> tuple[int, int]:
         """First row of a piece and the row after it."""
@@ -289,3 +321,17 @@ class BatchedSynthesis:
         if self._pool is None or self._pool[0] != os.getpid():
             self._pool = (os.getpid(), ThreadPoolExecutor(self.threads, "envs"))
         return self._pool[1]
+
+
+def _numbers(rows: int, identities: Sequence[int] | IntArray | None) -> IntArray:
+    """Identities of the rows.
+
+    Raises:
+        ConfigError: There is not one, from 0 on, for each row.
+    """
+    numbers = np.array(range(rows) if identities is None else identities, dtype=np.int64)
+    if numbers.shape != (rows,) or (numbers < 0).any():
+        raise ConfigError(
+            "each row needs an identity", got=numbers.shape, allowed=f"{rows} numbers from 0 on"
+        )
+    return numbers

@@ -32,16 +32,21 @@ from sdl.core.recipe import (
     Regrind,
     Step,
     Stop,
+    Wash,
 )
 from sdl.tasks.space import TaskSpace
 from sdl.tasks.task import Interval, Task
 from simulators.network import IntArray
 
-VERBS = ("mix", "anneal", "regrind", "scan_2", "scan_8", "stop")
+VERBS = ("mix", "anneal", "regrind", "scan_2", "scan_8", "stop", "wash")
 """Verbs before the quenches, in the order of the kinds in ``envs.tables``."""
-RAMPS = (1.0, 2.0, 5.0, 10.0, 20.0)
-TEMPERATURE_STEP_C = 25.0
-DWELLS, RATIOS, MILL_TIMES = 12, 7, 5
+TEMPERATURES_C = tuple(300.0 + 25.0 * n for n in range(45))
+DWELLS_H = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 16.0, 24.0, 48.0)
+RAMPS_C_PER_MIN = (2.0, 5.0, 10.0, 20.0)
+MILLS_MIN = (2.0, 5.0, 10.0, 30.0, 60.0)
+RATIOS = 7
+WASH_MIN = 30.0
+"""The grid of all tasks; a task takes those values that its space and its stations allow."""
 
 
 @dataclass(frozen=True)
@@ -100,22 +105,21 @@ class Choices:
         limits = [f.max_temperature_c or self.hottest_c for f in self.furnaces]
         low, high = self.space.ranges.temperature_c.low, self.space.ranges.temperature_c.high
         high = min(high, self.hottest_c, *limits)
-        first = np.ceil(low / TEMPERATURE_STEP_C) * TEMPERATURE_STEP_C
-        return self._some("temperature", np.arange(first, high + 1e-9, TEMPERATURE_STEP_C), high)
+        inside = Interval(low=low, high=max(low, high))
+        return self._some("temperature", TEMPERATURES_C, inside, high)
 
     @cached_property
     def dwells_h(self) -> tuple[float, ...]:
         """Soaks, h."""
         limit = min(f.max_dwell_h or 500.0 for f in self.furnaces)
-        values = _spread(self.space.ranges.dwell_h, DWELLS, 1, logarithmic=True)
-        return self._some("dwell", values, limit)
+        return self._some("dwell", DWELLS_H, self.space.ranges.dwell_h, limit)
 
     @cached_property
     def ramps_c_per_min(self) -> tuple[float, ...]:
         """Heating rates, degC/min."""
         limit = min(f.max_ramp_c_per_min or 20.0 for f in self.furnaces)
         ranges = self.space.ranges.ramp_c_per_min
-        return self._some("ramp", [r for r in RAMPS if ranges.low <= r <= ranges.high], limit)
+        return self._some("ramp", RAMPS_C_PER_MIN, ranges, limit)
 
     @cached_property
     def ratios(self) -> tuple[float, ...]:
@@ -132,13 +136,12 @@ class Choices:
         """Milling times, min."""
         limits = self.task.laboratory.of_kind(StationKind.MIXER)
         limit = max((s.max_mill_min or 60.0 for s in limits), default=0.0)
-        values = _spread(self.space.ranges.mill_min, MILL_TIMES, 0, logarithmic=True)
-        return self._some("milling time", values, limit)
+        return self._some("milling time", MILLS_MIN, self.space.ranges.mill_min, limit)
 
     @property
     def lots(self) -> tuple[tuple[str, ...], ...]:
-        """For each cation, the lots to choose one from."""
-        return self.space.ranges.cation_lots
+        """For each cation and reagent, the lots to choose one from."""
+        return self.space.groups
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -177,6 +180,8 @@ class Choices:
                 steps.append(Regrind(mill_min=mill))
             elif verb in ("scan_2", "scan_8"):
                 steps.append(Characterise(scan_min=2.0 if verb == "scan_2" else 8.0))
+            elif verb == "wash":
+                steps.append(Wash(duration_min=WASH_MIN))
             elif verb == "stop":
                 steps += [Characterise(scan_min=8.0), Stop()]
             else:
@@ -229,6 +234,8 @@ class Choices:
                     )
                 case Characterise():
                     return self._row(VERBS.index(f"scan_{step.scan_min:g}"))
+                case Wash() if step == Wash(duration_min=WASH_MIN):
+                    return self._row(VERBS.index("wash"))
                 case Quench():
                     return self._row(self.verbs.index(f"quench_{step.cooling.value}"))
                 case _:
@@ -247,21 +254,21 @@ class Choices:
         mill = self.mill_min.index(step.mill_min)
         return self._row(VERBS.index("mix"), ratio=ratio, mill=mill, **heads)
 
-    def _some(self, what: str, values: Iterable[float], limit: float) -> tuple[float, ...]:
-        kept = tuple(float(v) for v in values if v <= limit)
+    def _some(
+        self, what: str, grid: tuple[float, ...], inside: Interval, limit: float
+    ) -> tuple[float, ...]:
+        kept = tuple(v for v in grid if inside.low <= v <= min(inside.high, limit))
         if not kept:
             raise ConfigError(
-                f"the laboratory of task {self.task.name} allows no {what} of its space",
-                got=f"at most {limit:g}",
+                f"the laboratory and the space of task {self.task.name} leave no {what}",
+                got=f"{inside.low:g} to {inside.high:g}, stations at most {limit:g}",
+                allowed=f"at least one of {', '.join(f'{v:g}' for v in grid)}",
                 do="widen the space of the task or the limits of the stations",
             )
         return kept
 
 
-def _spread(
-    interval: Interval, count: int, digits: int, *, logarithmic: bool = False
-) -> list[float]:
+def _spread(interval: Interval, count: int, digits: int) -> list[float]:
     """``count`` values over an interval, rounded inside it, ascending, without repeats."""
-    spaced = np.geomspace if logarithmic else np.linspace
-    values = {round(float(v), digits) for v in spaced(interval.low, interval.high, count)}
+    values = {round(float(v), digits) for v in np.linspace(interval.low, interval.high, count)}
     return sorted(v for v in values if interval.low <= v <= interval.high)

@@ -17,8 +17,11 @@ from simulators.compiled import cache_folder
 
 SOURCES = tuple(
     f"{name}.py"
-    for name in ("acts", "chance", "compiled", "detector", "hidden", "rows", "tables", "views")
-)
+    for name in (
+        "acts", "chance", "compiled", "cursor", "cursor_tables", "detector", "hidden", "outlook",
+        "rows", "tables", "views",
+    )
+)  # fmt: skip
 """Files of this folder with compiled functions or the types of their arguments."""
 
 

@@ -27,16 +27,16 @@ def copy_row(source: FloatArray, n: int, target: FloatArray, i: int) -> None:
 @compiled
 def take_laboratory(
     net: Net, base: Draw, given: Laboratories, chance: Chance, labs: Laboratories, i: int,
-    episode: int, work: FloatArray,
+    turn: int, work: FloatArray,
 ) -> int:  # fmt: skip
-    """Gives a row the laboratory of its episode; returns its number.
+    """Gives a row the laboratory of its turn; returns its number.
 
     The distributions are those of ``simulators.laboratory.draw_laboratory``, the draws are not:
     that one hashes words, which takes milliseconds.
     """
-    who = chance.first + i
+    who = chance.identity[i]
     if chance.given > 0:
-        n = (who + episode) % chance.given
+        n = (who + turn) % chance.given
         copy_row(given.shift, n, labs.shift, i)
         copy_row(given.ln_k, n, labs.ln_k, i)
         copy_row(given.activation, n, labs.activation, i)
@@ -49,7 +49,7 @@ def take_laboratory(
         for f in range(labs.offset_c.shape[1]):
             labs.offset_c[i, f] = given.offset_c[n, f]
         return n
-    pick = uniform(key_of(WHICH, chance.seed, who, episode, 0), 0)
+    pick = uniform(key_of(WHICH, chance.seed, who, turn, 0), 0)
     number = chance.low + int(pick * chance.laboratories)
     key = key_of(HIDDEN, 0, number, 0, 0)
     solids, lots = net.molar_mass.size, base.assay.size

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.choices import Choices
+from envs.choices import WASH_MIN, Choices
 from envs.detector import LINES, scanner
 from envs.hidden import OFFSET_CUT
 from envs.observation import (
@@ -61,9 +61,10 @@ class Problem:
     Args:
         task: A task with a search space.
         seed: Seed of every draw.
-        first_index: Number of the first environment of the batch.
+        identities: (N,) whose laboratory and noise each environment of the batch has.
         split: Which laboratories are drawn.
         laboratories: Laboratories that are played in turn instead of drawn ones.
+        samples_per_lab: Episodes in a row that share a laboratory.
         max_decisions: Largest number of decisions of an episode, 3 or more.
         furnace_hours: Furnace time of an episode, h; the task's budget per experiment if ``None``.
         stations: Accuracies of the stations.
@@ -78,9 +79,10 @@ class Problem:
         task: Task,
         *,
         seed: int,
-        first_index: int,
+        identities: IntArray,
         split: Split,
         laboratories: Sequence[Laboratory],
+        samples_per_lab: int,
         max_decisions: int,
         furnace_hours: float | None,
         stations: StationModel,
@@ -103,6 +105,10 @@ class Problem:
             raise ConfigError(
                 "an episode mixes, fires and stops", got=max_decisions, allowed=">= 3"
             )
+        if samples_per_lab < 1:
+            raise ConfigError(
+                "a laboratory makes a sample", got=samples_per_lab, allowed="samples_per_lab >= 1"
+            )
         self.max_decisions = max_decisions
         budget = task.budget
         self.furnace_hours = furnace_hours or budget.furnace_hours / budget.experiments
@@ -115,7 +121,7 @@ class Problem:
             given=self._stack(laboratories),
             desk=self._desk(stations),
             scanner=scanner(self.quick, self.network.solid_names),
-            chance=self._chance(seed, first_index, split, len(laboratories)),
+            chance=self._chance(seed, identities, split, len(laboratories), samples_per_lab),
             tolerance=kernel.TOLERANCE,
         )
         self.entries = entries(self.choices)
@@ -153,6 +159,8 @@ class Problem:
             flags=np.zeros((FLAGS, rows), dtype=np.bool_),
             counts=np.zeros((COUNTS, rows), dtype=np.int64),
             history=self._history(rows),
+            scanned=np.zeros(rows, dtype=np.int64),
+            matter=np.zeros((rows, len(self.network.solid_names))),
         )
 
     def scratch(self) -> Scratch:
@@ -275,19 +283,23 @@ class Problem:
             lot=lot,
             dose_mg=dose,
             overhead_h=rise * slowest / 60.0,
+            wash_min=WASH_MIN if self._washes() else 0.0,
             decisions=self.max_decisions,
             furnace_h=float(self.furnace_hours),
         )
 
-    def _chance(self, seed: int, first: int, split: Split, given: int) -> Chance:
+    def _chance(
+        self, seed: int, identities: IntArray, split: Split, given: int, samples: int
+    ) -> Chance:
         hidden, widths = self.task.hidden, widths_of(self.network.system, self.task.hidden)
         low, high = RANGES[split]
         return Chance(
             seed=seed,
-            first=first,
+            identity=identities,
             low=low,
             laboratories=high - low,
             given=given,
+            samples=samples,
             energy_sd=np.array([widths.energy_kj_per_mol[n] for n in self.network.solid_names]),
             ln_k_sd=np.array([widths.ln_k[n] for n in self.network.row_names]),
             activation_sd=np.array(
@@ -300,6 +312,11 @@ class Problem:
             thermocouple_sd=hidden.thermocouple_sd_c,
             mixing_sd=hidden.mixing_sd,
         )
+
+    def _washes(self) -> bool:
+        """Whether there is a washer, and anything that it takes away."""
+        able = bool(self.task.laboratory.of_kind(StationKind.WASHER))
+        return able and any(phase.soluble for phase in self.network.system.solids)
 
     def _check_limits(self) -> None:
         """Every mix and the extreme anneals pass the limits of safety, or no mask could be exact.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.acts import finish, grind, mix, plan_anneal, plan_cooling, scan, spend, weigh
+from envs.acts import finish, grind, mix, plan_anneal, plan_cooling, scan, spend, wash, weigh
 from envs.chance import key_of
 from envs.compiled import compiled
 from envs.hidden import take_laboratory
@@ -47,6 +47,8 @@ from envs.tables import (
     TERMINATED,
     VERB,
     VETOED,
+    WAIT,
+    WASH,
     Desk,
     Result,
     Rules,
@@ -129,9 +131,11 @@ def perform(
         reward -= spend(desk, state, i, 0.0, 0.0, mix(net, desk, state, i, draw, action, key))
     elif kind == REGRIND:
         reward -= spend(desk, state, i, 0.0, 0.0, grind(net, desk, state, i, draw, action))
+    elif kind == WASH:
+        wash(net, desk, state, i)
     elif kind in (SCAN_2, SCAN_8):
         long = 1 if kind == SCAN_8 else 0
-        reward -= scan(net, desk, scanner, state, i, long, key, mount, truth, seen)
+        reward -= scan(net, desk, scanner, state, result, i, long, key, mount, truth, seen)
     elif kind == STOP:
         reward += finish(net, desk, scanner, state, result, i, key, mount, truth, seen)
     weigh(net, desk, state, i, key)
@@ -169,6 +173,15 @@ def clear(state: State, i: int) -> None:
 
 
 @compiled
+def settle(rules: Rules, labs: Laboratories, state: State, i: int, work: FloatArray) -> None:
+    """Gives a row the laboratory of its present episode."""
+    turn = state.whole[i, EPISODE] // rules.chance.samples
+    state.whole[i, NUMBER] = take_laboratory(
+        rules.net, rules.nominal, rules.given, rules.chance, labs, i, turn, work
+    )
+
+
+@compiled
 def step_rows(
     rules: Rules, labs: Laboratories, state: State, result: Result, scratch: Scratch,
     actions: IntArray, start: int, stop: int,
@@ -179,14 +192,19 @@ def step_rows(
     work, truth, plan = scratch.work, scratch.truth, scratch.plan
     for i in range(start, stop):
         action, whole, draw = actions[i], state.whole[i], draw_of(labs, i)
+        result.scanned[i] = 0
+        if action[VERB] == WAIT:
+            result.flags[VETOED, i] = result.flags[TERMINATED, i] = False
+            result.scores[REWARD, i] = 0.0
+            continue
         plan[:, 3] = 0.0
         kind = begin(desk, state, result, i, labs.offset_c[i], action, plan)
         for part in range(2):
             if part == 1:
-                key = key_of(STEP, chance.seed, chance.first + i, whole[EPISODE], whole[DECISION])
+                key = key_of(STEP, chance.seed, chance.identity[i], whole[EPISODE], whole[DECISION])
                 plan[:, 3] = 0.0
                 if kind >= 0:
-                    mount = key_of(MOUNT, chance.seed, chance.first + i, whole[EPISODE], 0)
+                    mount = key_of(MOUNT, chance.seed, chance.identity[i], whole[EPISODE], 0)
                     perform(
                         net, desk, rules.scanner, draw, state, result, i, kind, action, key, mount,
                         truth, scratch.seen,
@@ -205,9 +223,7 @@ def step_rows(
         end(net.used, desk, state, result, i)
         if result.flags[TERMINATED, i]:
             clear(state, i)
-            whole[NUMBER] = take_laboratory(
-                net, rules.nominal, rules.given, chance, labs, i, whole[EPISODE], truth
-            )
+            settle(rules, labs, state, i, truth)
         write_observation(net.used, choice, shown, state, i, result.observation[i])
         write_mask(choice, state, i, result.mask[i])
 
@@ -221,16 +237,6 @@ def restart_rows(
     desk = rules.desk
     for i in range(start, stop):
         clear(state, i)
-        whole = state.whole[i]
-        whole[NUMBER] = take_laboratory(
-            rules.net,
-            rules.nominal,
-            rules.given,
-            rules.chance,
-            labs,
-            i,
-            whole[EPISODE],
-            scratch.truth,
-        )
+        settle(rules, labs, state, i, scratch.truth)
         write_observation(rules.net.used, desk.choice, desk.shown, state, i, result.observation[i])
         write_mask(desk.choice, state, i, result.mask[i])

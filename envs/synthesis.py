@@ -1,102 +1,28 @@
-"""The Gymnasium environment of one sample: ``sdl/SolidStateSynthesis-v0``."""
+"""The Gymnasium environments of one sample: choice by choice, and decision by decision."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, MultiDiscrete
 from numpy.typing import NDArray
 
+from envs.batch import action_space, observation_space
 from envs.batched import BatchedSynthesis
+from envs.cursor_batch import CursorSynthesis
 from envs.tables import BoolArray, SingleArray
 from sdl.core.recipe import Step
 from sdl.tasks.task import Task
-from simulators.laboratory import Laboratory, Split
 from simulators.network import IntArray
-from simulators.stations import StationModel
 
 
-class SynthesisEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.int64]]):
-    """Makes one sample of a target phase, decision by decision, in a laboratory that hides itself.
+class SampleEnv(gymnasium.Env[NDArray[np.float32], NDArray[Any]]):
+    """What the environments of one sample share: a batch of one row behind Gymnasium's interface.
 
-    ## Description
-    A sample is weighed in from a shelf of powders, milled, fired, perhaps ground and fired again,
-    quenched, scanned, and handed in. Matter follows the compiled reactor of ``simulators``: free
-    energies, rate laws, elements conserved. Each episode has its own laboratory, drawn from the
-    task's ``hidden`` distribution: energies of phases, rate constants, assays and grain sizes of
-    the lots, offsets of the furnaces, quality of mixing. The agent never sees it; it sees what a
-    laboratory sees, and pays for it.
-
-    ## Action Space
-    ``MultiDiscrete``, one physical decision per step. Only the heads that belong to the verb count.
-
-    | Head | Options (batio3-coarse) | Belongs to |
-    |------|-------------------------|------------|
-    | verb | mix, anneal, regrind, scan_2, scan_8, stop, quench_air | |
-    | temperature | 600 to 900 degC in steps of 25 | anneal |
-    | dwell | 0.5 to 24 h, 12 on a logarithmic scale | anneal |
-    | ramp | 2, 5, 10, 20 degC/min | anneal |
-    | gas | air, steam | anneal |
-    | ratio | 7 values of the first cation over the stoichiometric amount | mix |
-    | mill | 2 to 60 min, 5 on a logarithmic scale | mix, regrind |
-    | lot_0, lot_1 | the bottles that bring the first and the second cation | mix |
-
-    An anneal ends hot. A quench takes the sample out (100 degC/min in air); every other decision
-    lets it cool in its furnace first (2 degC/min), at the price of the furnace time. A stop appends
-    a scan of 8 minutes. ``info["action_mask"]`` and ``action_masks()`` say what is possible, head
-    after head; whatever the mask allows passes ``sdl.safety``. A decision that the mask forbids is
-    vetoed: nothing is done, no price is paid, one decision is used up (``info["vetoed"]``).
-
-    ## Observation Space
-    ``Box`` of float32 within [-10, 10], without ids of systems, phases or precursors. ``entries``
-    lists every number.
-
-    | Numbers | Unit or scale |
-    |---------|---------------|
-    | target: melting point, formation energy | 1000 degC, eV/atom at 1000 K |
-    | target: molar mass, share of each of up to 5 cations | 100 g/mol, 1 |
-    | each lot: assay, grain size | 1, log10 um by the label |
-    | each lot: price, molar mass, melting point | log10(1 + EUR/g), 100 g/mol, 1000 degC |
-    | sample: mixed, hot, thermocouple | flag, flag, 1000 degC |
-    | sample: last balance reading over the mass asked for, milling | 1, log10(1 + min) |
-    | sample: anneals, nothing fired since the last milling | 4 anneals, flag |
-    | scan: length, fresh, age | 8 min, flag, 12 decisions |
-    | 6 heaviest phases: weight fraction, sigma, is target, is precursor | 1, 1, flag, flag |
-    | 6 heaviest phases: formation energy, melting point | eV/atom at 1000 K, 1000 degC |
-    | last 3 programs: temperature, dwell, ramp | 1000 degC, log10 h, log10 degC/min |
-    | last 3 programs: pCO2, pO2, humid, cooling | log10 bar / 6 twice, flag, log10 degC/min |
-    | left: decisions, furnace time | shares |
-    | spent, scans | reward units, 12 scans |
-
-    Zeros stand for what is not there (yet). A scan's weight fractions err as those of the pattern
-    fit of ``sdl.analysis`` do (``sdl.analysis.quick``): correlated, cut at 0, of sum 1, with the
-    sigma that goes with them. Errors of whole phases stay for a sample, however often it is
-    scanned; phases without a pattern in the default set are not seen.
-
-    ## Rewards
-    Every decision costs its price (``prices`` of the task: furnace hours, kWh, scans, powders, the
-    sample). A stop pays ``yield * purity**2``, and 0.25 more if the true purity is at least 0.95
-    with no other phase above 2 wt% and the final scan's estimate lies at least 1.96 sigma above
-    0.90. ``yield`` is the smallest share, over the target's cations, of what was charged that ended
-    in the target. A return lies below 1.25.
-
-    ## Starting State
-    An empty vial at room temperature in a new laboratory of the split.
-
-    ## Episode End
-    Terminated by a stop; at the last of ``max_decisions`` decisions only the stop is left. An
-    anneal that could exceed the furnace time is masked. Never truncated.
-
-    ## Arguments
-    ``task`` (name or ``Task``), ``split`` (``train``, ``tune``, ``judge``), ``laboratories`` (play
-    these in turn instead), ``max_decisions``, ``furnace_hours``, ``stations`` (accuracies),
-    ``seed`` (of episodes before the first ``reset(seed=...)``).
-
-    ## Version History
-    * v0: one system, one sample per laboratory, estimates of scans; first version.
+    Args:
+        batch: The batch of one row.
+        render_mode: ``ansi`` or none.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - Gymnasium's own declaration
@@ -104,32 +30,10 @@ class SynthesisEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.int64]]):
         "render_fps": 1,
     }
 
-    def __init__(
-        self,
-        task: Task | str = "batio3-coarse",
-        *,
-        split: Split = "train",
-        laboratories: Sequence[Laboratory] = (),
-        max_decisions: int = 12,
-        furnace_hours: float | None = None,
-        stations: StationModel | None = None,
-        seed: int = 0,
-        render_mode: str | None = None,
-    ) -> None:
-        self._batch = BatchedSynthesis(
-            task,
-            1,
-            seed=seed,
-            split=split,
-            laboratories=laboratories,
-            max_decisions=max_decisions,
-            furnace_hours=furnace_hours,
-            stations=stations,
-            threads=1,
-        )
-        limit, size = self._batch.limit, len(self._batch.entries)
-        self.observation_space = Box(-limit, limit, (size,), np.float32)
-        self.action_space = MultiDiscrete(np.array(self._batch.nvec))
+    def __init__(self, batch: BatchedSynthesis, render_mode: str | None) -> None:
+        self._batch = batch
+        self.observation_space = observation_space(batch)
+        self.action_space = action_space(batch)
         self.render_mode = render_mode
         self._ended = False
 
@@ -157,9 +61,7 @@ class SynthesisEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.int64]]):
         self._ended = False
         return self._batch.observations[0].copy(), {"action_mask": self.action_masks()}
 
-    def step(
-        self, action: NDArray[np.int64]
-    ) -> tuple[SingleArray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[Any]) -> tuple[SingleArray, float, bool, bool, dict[str, Any]]:
         """One decision; see the class.
 
         Args:
@@ -169,7 +71,7 @@ class SynthesisEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.int64]]):
             Observation, reward, terminated, truncated (never), info; when terminated, the info
             holds ``purity``, ``yield``, ``bonus``, ``cost`` (truth, for scores only).
         """
-        row = np.asarray(action, dtype=np.int64).reshape(1, -1)
+        row = np.asarray(action).reshape(1, -1)
         observation, reward, terminated, _, batch = self._batch.step(row)
         ended = bool(terminated[0])
         info: dict[str, Any] = {
@@ -205,3 +107,125 @@ class SynthesisEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.int64]]):
     def close(self) -> None:
         """Nothing is held open."""
         self._batch.close()
+
+
+class SynthesisEnv(SampleEnv):
+    """Makes one sample of a target phase, choice by choice, in a laboratory that hides itself.
+
+    ## Description
+    A sample is weighed in from a shelf of powders, milled, fired, perhaps ground and fired again,
+    quenched, scanned, and handed in. Matter follows the compiled reactor of ``simulators``: free
+    energies, rate laws, elements conserved. Each episode has its own laboratory, drawn from the
+    task's ``hidden`` distribution: energies of phases, rate constants, assays and grain sizes of
+    the lots, offsets of the furnaces, quality of mixing. The agent never sees it; it sees what a
+    laboratory sees, and pays for it. Spaces are the same for every task.
+
+    ## Action Space
+    ``MultiDiscrete``. A decision is spelled out choice by choice, as with a cursor in a form: at
+    each stage one group of heads is live, all others are masked to index 0 and mean nothing.
+
+    | Head | Options | Live at stage |
+    |------|---------|---------------|
+    | verb | add, heat in 6 gases, 2 quenches, regrind, wash, scan_2, scan_8, stop | verb |
+    | slot | 12 places on the shelf | slot |
+    | ratio | 7 values of the first cation over the stoichiometric amount, of the task | batch |
+    | mill | 2, 5, 10, 30, 60 min | batch, mill |
+    | temperature | 300 to 1400 degC in steps of 25 | program |
+    | dwell | 0.25 to 48 h, 12 on a roughly logarithmic scale | program |
+    | ramp | 2, 5, 10, 20 degC/min | program |
+
+    ``add`` is followed by one slot per cation of the target and by the batch; a heating verb by the
+    program; ``regrind`` by its milling time; the others stand alone. The bottles that may be added
+    are those that complete a set which can make the target. Only a decision that is spelled out
+    takes time, costs and counts.
+
+    An anneal ends hot. A quench takes the sample out (100 degC/min in air, 1000 in liquid); every
+    other decision lets it cool in its furnace first (2 degC/min), at the price of the furnace time.
+    A stop appends a scan of 8 minutes. ``info["action_mask"]`` and ``action_masks()`` say what is
+    possible, head after head; whatever the mask allows passes ``sdl.safety``. A choice that the
+    mask forbids spoils its decision, which is vetoed: nothing is done, no price is paid, one
+    decision is used up (``info["vetoed"]``).
+
+    ## Observation Space
+    ``Box`` of 326 float32 within [-10, 10], without ids of systems, phases or precursors.
+    ``batch.entries`` names every number with its unit.
+
+    | Numbers | What |
+    |---------|------|
+    | 20 + 3 target | share, electronegativity, charge, radius of 5 cations; melting, energy, mass |
+    | 17 laboratory | hottest furnace of each gas, ends of the grid, washer, budget |
+    | 12 x 14 shelf | present, chosen, moles, cations, anion, melting, price, size, assay, energy |
+    | 8 x 4 + 6 outlook | what the belief about the laboratory says, see below |
+    | 9 cursor | stage, gas that is being programmed |
+    | 10 sample | mixed, hot, thermocouple, balance, milling, anneals; length, age of the scan |
+    | 6 x 6 phases | of the last scan: weight, sigma, is target, is precursor, energy, melting |
+    | 3 x 7 programs | the last three anneals |
+    | 4 budget | decisions and furnace time left, spent, scans |
+
+    The order of the shelf is another in every episode. The outlook gives, at 8 temperatures from
+    500 to 1200 degC, log10 of the time to 90 % of the slowest step that is needed, its standard
+    deviation, and the driving forces past the target and of its loss; then how much slower each
+    gas is. Zeros stand for what is not there (yet). A scan's weight fractions err as those of the
+    pattern fit of ``sdl.analysis`` do (``sdl.analysis.quick``): correlated, cut at 0, of sum 1,
+    with the sigma that goes with them. Errors of whole phases stay for a sample, however often it
+    is scanned; phases without a pattern in the default set are not seen.
+
+    ## Rewards
+    Every decision costs its price (``prices`` of the task: furnace hours, kWh, scans, powders, the
+    sample). A stop pays ``yield * purity**2``, and 0.25 more if the true purity is at least 0.95
+    with no other phase above 2 wt% and the final scan's estimate lies at least 1.96 sigma above
+    0.90. ``yield`` is the smallest share, over the target's cations, of what was charged that ended
+    in the target. A return lies below 1.25.
+
+    ## Starting State
+    An empty vial at room temperature in a laboratory of the split: a new one every
+    ``samples_per_lab`` episodes.
+
+    ## Episode End
+    Terminated by a stop; at the last of ``max_decisions`` decisions only the stop is left. An
+    anneal that could exceed the furnace time is masked. Never truncated.
+
+    ## Arguments
+    ``task`` (name or ``Task``), ``split`` (``train``, ``tune``, ``judge``), ``laboratories`` (play
+    these in turn instead), ``samples_per_lab``, ``belief`` (narrowest and widest belief about a
+    laboratory as shares of the prior's standard deviations; (1, 1) is the prior), ``gain`` (how
+    much a sample narrows it), ``max_decisions``, ``furnace_hours``, ``stations`` (accuracies),
+    ``obs`` (``estimate``, or ``pattern``: whole patterns and their fits, slow), ``seed`` (of
+    episodes before the first ``reset(seed=...)``).
+
+    ## Version History
+    * v0: first version.
+    """
+
+    def __init__(
+        self, task: Task | str = "batio3-coarse", *, render_mode: str | None = None, **more: Any
+    ) -> None:
+        super().__init__(CursorSynthesis(task, 1, threads=1, **more), render_mode)
+
+
+class DecisionEnv(SampleEnv):
+    """The same sample with one physical decision per step and spaces of the task's own.
+
+    ## Description
+    As ``SynthesisEnv``; laboratories, noise and rewards are the same for the same seed.
+
+    ## Action Space
+    ``MultiDiscrete``: verb, temperature, dwell, ramp, gas, ratio, milling time, and one head per
+    cation that chooses its bottle; only the values that the task allows. Only the heads that belong
+    to the verb count.
+
+    ## Observation Space
+    ``Box`` of float32 within [-10, 10]: target and shelf of the task, then the numbers on sample,
+    phases, programs and budget as in ``SynthesisEnv``; ``batch.entries`` names them.
+
+    ## Rewards, Starting State, Episode End, Arguments
+    As ``SynthesisEnv``, without ``belief`` and ``gain``.
+
+    ## Version History
+    * v0: first version.
+    """
+
+    def __init__(
+        self, task: Task | str = "batio3-coarse", *, render_mode: str | None = None, **more: Any
+    ) -> None:
+        super().__init__(BatchedSynthesis(task, 1, threads=1, **more), render_mode)

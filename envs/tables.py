@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 from simulators.batch import Laboratories
 from simulators.network import Draw, FloatArray, IntArray, Net
 
-MIX, ANNEAL, REGRIND, SCAN_2, SCAN_8, STOP, QUENCH = 0, 1, 2, 3, 4, 5, 6
+MIX, ANNEAL, REGRIND, SCAN_2, SCAN_8, STOP, WASH, QUENCH = 0, 1, 2, 3, 4, 5, 6, 7
 """Kinds of decisions; verbs from ``QUENCH`` on are one per way of cooling."""
 
 HEADS = ("verb", "temperature", "dwell", "ramp", "gas", "ratio", "mill")
 """Heads of an action before the one head per cation that chooses a lot."""
 
 VERB, TEMPERATURE, DWELL, RAMP, GAS, RATIO, MILL_TIME, LOTS = 0, 1, 2, 3, 4, 5, 6, 7
+
+WAIT = -1
+"""A verb that leaves its row as it is."""
 
 BoolArray = NDArray[np.bool_]
 SingleArray = NDArray[np.float32]
@@ -80,6 +83,7 @@ class Choice(NamedTuple):
     lot: IntArray  # (C, O) lot, -1 where a cation has fewer
     dose_mg: FloatArray  # (ratios, C, O)
     overhead_h: float  # longest heating and cooling of an anneal without its dwell, h
+    wash_min: float  # length of a wash, min; 0 where nothing is washed
     decisions: int  # largest number of decisions of an episode
     furnace_h: float  # furnace time of an episode, h
 
@@ -88,10 +92,11 @@ class Chance(NamedTuple):
     """Seeds and widths of what a laboratory hides; S solids, rows of kinetics."""
 
     seed: int
-    first: int  # number of the first environment
+    identity: IntArray  # (N,) whose laboratory and noise each row has
     low: int  # first laboratory of the split
     laboratories: int  # laboratories in the split
     given: int  # number of given laboratories, 0 where they are drawn
+    samples: int  # episodes in a row that share a laboratory
     energy_sd: FloatArray  # (S,) kJ/mol
     ln_k_sd: FloatArray  # (rows,)
     activation_sd: FloatArray  # (rows,) kJ/mol
@@ -187,6 +192,8 @@ class Result(NamedTuple):
     flags: BoolArray  # (FLAGS, N)
     counts: IntArray  # (COUNTS, N)
     history: IntArray  # (N, decisions, heads) accepted actions of the last episode
+    scanned: IntArray  # (N,) minutes of the scan of the last decision, 0 where it had none
+    matter: FloatArray  # (N, S) true weight fractions at the last scan
 
 
 class Scratch(NamedTuple):

@@ -33,6 +33,7 @@ from envs.tables import (
     STOP,
     TEMPERATURE,
     VERB,
+    WASH,
     BoolArray,
     Choice,
     SingleArray,
@@ -66,6 +67,8 @@ def allowed(choice: Choice, state: State, i: int, kind: int) -> bool:
         return False
     if kind == ANNEAL:
         return choice.overhead_h + choice.dwell_h[0] <= hours_left(choice, state, i)
+    if kind == WASH:
+        return choice.wash_min > 0.0 and state.whole[i, FIRED] > 0
     if kind == REGRIND:
         return state.whole[i, GROUND] == 0
     if kind in (SCAN_2, SCAN_8):

@@ -22,7 +22,7 @@ SOURCES = tuple(
     f"{name}.py"
     for name in (
         "batch", "compiled", "conditions", "kernel", "laws", "melts", "net", "powder",
-        "step_error", "steps",
+        "segment", "step_error", "steps",
     )
 )  # fmt: skip
 """Files of this folder with compiled functions or the types of their arguments."""

@@ -38,8 +38,8 @@ class Awake(NamedTuple):
     which: IntArray  # (R,) number of the reaction in ``Net``
     place: IndexArray  # (6, R) core, two partners, three products
     per: FloatArray  # (6, R) moles of those per mole of core
-    rate: FloatArray  # (4, R) ln of k at infinite T, activation / R in K, ln Q, barrier
-    known_k: FloatArray  # (2, R) temperatures for which constants at start and end are known
+    rate: FloatArray  # (5, R) ln of k at infinite T, activation / R in K, ln Q, barrier, k
+    known_k: FloatArray  # (3, R) temperatures of the known constants at start and end, and of k
     moody: IntArray  # (R,) 1 where the state of the sample has a factor on the rate
     lined: IndexArray  # (R,) the reactions that have reactants in a step
     run: IndexArray  # (R,) those of them that matter
@@ -135,7 +135,8 @@ def wake(
             continue
         block = net.block[net.listed[j]] if net.kind[j] == LISTED else -1
         awake.which[a] = j
-        awake.known_k[0, a] = awake.known_k[1, a] = 0.0
+        for k in range(3):
+            awake.known_k[k, a] = 0.0
         awake.moody[a] = int(net.kind[j] == WETTING or net.melted_by[j] != 0 or block >= 0)
         if block >= 0 and awake.there[block] != ABSENT:
             _numbered(net, gas, block, awake)

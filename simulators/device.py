@@ -33,20 +33,20 @@ from simulators.compiled import compiled, cube_root
 from simulators.conditions import Awake
 from simulators.laboratory import Laboratory
 from simulators.net import FloatArray, IndexArray, IntArray, Net
-from simulators.steps import ROWS, Scratch
+from simulators.segment import ROWS, Scratch
 
 cuda: Any = numba.cuda  # numba-cuda takes the place of this module and has no types
 CONFIG: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
 THREADS_PER_BLOCK = 128
 MOST_THREADS = 1 << 17
-"""Threads of a launch; more samples take turns. Each needs 36 R + 28 N words of scratch memory: in
+"""Threads of a launch; more samples take turns. Each needs 38 R + 30 N words of scratch memory: in
 all 4 GB for the R = 82 reactions of N = 29 places in Y-Ba-Cu-C-O."""
 
 
 class Memory(NamedTuple):
     """Scratch of T threads, Fortran order: R reactions, N solids of a segment, M melts."""
 
-    reaction: FloatArray  # (T, 26, R)
+    reaction: FloatArray  # (T, 28, R)
     reaction_number: IntArray  # (T, 2, R)
     reaction_place: IndexArray  # (T, 8, R)
     solid: FloatArray  # (T, 4 + ROWS, N)
@@ -66,14 +66,14 @@ def work_of(memory: Memory, t: int) -> Scratch:
     """Scratch of one thread, as views; what stands in it at the start does not matter."""
     reaction, solid, place = memory.reaction, memory.solid, memory.reaction_place
     awake = Awake(
-        memory.reaction_number[t, 0], place[t, 0:6], reaction[t, 0:6], reaction[t, 6:10],
-        reaction[t, 10:12], memory.reaction_number[t, 1], place[t, 6], place[t, 7],
+        memory.reaction_number[t, 0], place[t, 0:6], reaction[t, 0:6], reaction[t, 6:11],
+        reaction[t, 11:14], memory.reaction_number[t, 1], place[t, 6], place[t, 7],
         memory.solid_number[t, 0], memory.solid_number[t, 1], memory.solid_place[t],
         memory.solid_number[t, 2], memory.size[t],
     )  # fmt: skip
     return Scratch(
-        awake, reaction[t, 12:15], reaction[t, 15:18], reaction[t, 18:21], reaction[t, 21],
-        reaction[t, 22], reaction[t, 23], reaction[t, 24], reaction[t, 25], solid[t, 0],
+        awake, reaction[t, 14:17], reaction[t, 17:20], reaction[t, 20:23], reaction[t, 23],
+        reaction[t, 24], reaction[t, 25], reaction[t, 26], reaction[t, 27], solid[t, 0],
         solid[t, 1], solid[t, 2], solid[t, 3], solid[t, 4:], memory.liquid[t],
     )  # fmt: skip
 
@@ -133,7 +133,7 @@ def memory_for(net: Net, threads: int) -> Memory:
 
     reactions, solids = net.kind.size, 2 * net.used + 1
     return Memory(
-        unset(np.float64, 26, reactions), unset(np.int64, 2, reactions),
+        unset(np.float64, 28, reactions), unset(np.int64, 2, reactions),
         unset(np.uint64, 8, reactions), unset(np.float64, 4 + ROWS, solids),
         unset(np.int64, 3, solids), unset(np.uint64, solids),
         unset(np.float64, 3, net.melt.shape[0] + 1), unset(np.int64, 4),
@@ -196,13 +196,9 @@ class DeviceReactor(BatchReactor):
     ``run`` takes and gives arrays of the host. ``load``, ``advance`` and ``Samples.unload`` leave
     the samples on the device between acts. The first launch compiles for a minute.
 
+    Takes what ``BatchReactor`` takes, but for the threads of the host.
+
     Args:
-        system: The chemistry.
-        laboratories: The laboratories.
-        lots: The shelf; an act names a lot by its place here.
-        furnaces: Names of the furnaces; an act names one by its place here.
-        p_co2_bar: Replaces the CO2 pressure of every gas, bar.
-        tolerance: Error of one step of the solver as a share of the sample's moles.
         most_threads: Bounds the scratch memory, see ``MOST_THREADS``.
 
     Raises:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sdl.analysis.pattern import simulate_counts
-from sdl.analysis.references import load_references
+from sdl.analysis.references import load_references, patterned
 from sdl.core.model import content_hash
 from sdl.core.property import Property
 from sdl.core.recipe import Gas
@@ -162,9 +162,9 @@ class Effects:
         with self._timed():
             fractions = self.reactor.weight_fractions(vial.material)
             # Powder may hold phases that no fit looks for; they diffract all the same.
-            default = load_references(self._system).names
-            phases = (*default, *(name for name in fractions if name not in default))
+            phases = patterned(self._system)
             references = load_references(self._system, phases)
+            fractions = {name: w for name, w in fractions.items() if name in phases}
             counts = simulate_counts(
                 fractions, references, scan_min=scan_min, rng=rng, mount_rng=mount
             )

@@ -7,7 +7,7 @@ from typing import Any
 from sdl.core.capabilities import Capabilities, StationKind
 from sdl.core.errors import BusyError, DeviceError
 from simulators.act import Act, ActState
-from simulators.stations import RACK
+from simulators.stations import RACK, Program
 from simulators.vial import Vial
 
 
@@ -59,6 +59,11 @@ class Floor:
         if len(inside) != 1:
             raise DeviceError(f"{station} must hold one vial", got=", ".join(inside) or "none")
         return self.vials[inside[0]]
+
+    def program(self, station: str) -> Program | None:
+        """The program a furnace holds."""
+        held = self.devices[station].get("program")
+        return None if held is None else Program(**held)
 
     def require_idle(self, station: str) -> None:
         """Raises ``BusyError`` while the station works."""

@@ -14,16 +14,13 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from simulators.compiled import borrowing, compiled, cube_root
+from simulators.compiled import borrowing, cube_root
 from simulators.conditions import (
     COUNT,
     LINED,
     LIVE,
     RUNNING,
     TRACE,
-    Awake,
     constants_at,
     fall_asleep,
     mean_constant,
@@ -34,15 +31,10 @@ from simulators.laws import law_resistance
 from simulators.melts import liquid_shares, state_factor
 from simulators.net import Draw, FloatArray, Net
 from simulators.powder import coarsen, dispense, mill, press, solid_masses, wash
+from simulators.segment import FORMED, PACE, Scratch, enter, leave, scratch
 from simulators.step_error import step_error
 from simulators.steps import (
-    FORMED,
     IDLE,
-    PACE,
-    ROWS,
-    Scratch,
-    enter,
-    leave,
     line_up,
     new_solids,
     pass_step,
@@ -201,7 +193,7 @@ def _integrate(
                 _melt(net, here, there, work)
                 start_step(net, total, step, work)
                 _take_constants(net, draw, here, there, work)
-            pass_step(net, False, total, draw.melt_speed, step, tolerance * total, work)
+            pass_step(net, 1.0, total, draw.melt_speed, step, tolerance * total, work)
             if new_solids(net, material, mean_um, total, work):
                 known = awake.size[LIVE]
                 wake(net, draw, gas, material, start_k, end_k, duration_s, awake)
@@ -213,7 +205,7 @@ def _integrate(
                 work.solid[PACE, n] = 0.0
             step = min(longest, 4.0 * step)
             continue
-        cut = pass_step(net, True, total, draw.melt_speed, step, tolerance * total, work)
+        cut = pass_step(net, 0.5, total, draw.melt_speed, step, tolerance * total, work)
         error = step_error(slope != 0.0, total, cut, step, tolerance * total, work)
         if error > 1.0 and step > smallest:
             step *= max(0.2, 0.9 / math.sqrt(error))
@@ -253,7 +245,11 @@ def _after(
 def _melt(net: Net, here_k: float, there_k: float, work: Scratch) -> None:
     """Shares of the melts by temperature at the start, in the middle and at the end of a step."""
     for k in range(3):
-        liquid_shares(net, here_k + 0.5 * k * (there_k - here_k), work.liquid[k])
+        if k > 0 and here_k == there_k:
+            for m in range(net.melt.shape[0]):
+                work.liquid[k, m] = work.liquid[0, m]
+        else:
+            liquid_shares(net, here_k + 0.5 * k * (there_k - here_k), work.liquid[k])
 
 
 @borrowing
@@ -321,24 +317,3 @@ def _until_turn(net: Net, total: float, step_s: float, tolerance: float, work: S
         if NEAR < share < 1.0 - NEAR:
             part = min(part, share)
     return part
-
-
-@compiled
-def scratch(net: Net) -> Scratch:
-    """Scratch memory for ``heat``."""
-    reactions, solids = net.kind.size, 2 * net.used + 1
-    awake = Awake(
-        np.zeros(reactions, np.int64), np.zeros((6, reactions), np.uint64),
-        np.zeros((6, reactions)), np.zeros((4, reactions)), np.zeros((2, reactions)),
-        np.zeros(reactions, np.int64), np.zeros(reactions, np.uint64),
-        np.zeros(reactions, np.uint64),
-        np.zeros(solids, np.int64), np.zeros(solids, np.int64), np.zeros(solids, np.uint64),
-        np.zeros(solids, np.int64), np.zeros(4, np.int64),
-    )  # fmt: skip
-    rows, states = np.zeros((5, reactions)), np.zeros((4, solids))
-    return Scratch(
-        awake, np.zeros((3, reactions)), np.zeros((3, reactions)), np.zeros((3, reactions)),
-        rows[0], rows[1], rows[2], rows[3], rows[4],
-        states[0], states[1], states[2], states[3], np.zeros((ROWS, solids)),
-        np.zeros((3, net.melt.shape[0] + 1)),
-    )  # fmt: skip

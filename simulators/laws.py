@@ -39,7 +39,8 @@ def law_integral(law: int, u: float, ratio: float, interface: float) -> float:
     elif law == 3:
         return 1.0 - u
     else:
-        return (-math.log(max(left, SMALLEST))) ** (1.0 / ratio)
+        value = -math.log(max(left, SMALLEST))
+        return value if ratio == 1.0 else value ** (1.0 / ratio)
     return value + interface * (1.0 - left) / 3.0
 
 
@@ -162,5 +163,5 @@ def fresh_share(table: FloatArray, integral: float) -> float:
 def unreacted(law: int, ratio: float, table: FloatArray, integral: float) -> float:
     """Unreacted share of a grain at a value of the law's integral."""
     if law == 4:
-        return math.exp(-(integral**ratio))
+        return math.exp(-integral if ratio == 1.0 else -(integral**ratio))
     return fresh_share(table, integral)

@@ -116,7 +116,8 @@ def _net(network: Network) -> Net:
         used=used,
         **lists._asdict(),
         row=_kinetics_rows(network),
-        lone_ln=_lone_ln(system, laws, tables, place),
+        # In rows even where there is one column, or the solver is compiled once more for it.
+        lone_ln=np.ascontiguousarray(_lone_ln(system, laws, tables, place)),
         energy=_energies(network),
         energy_start_k=system.range_k()[0],
         energy_step_k=min(p.gibbs.step_k for p in system.phases),
@@ -219,7 +220,8 @@ def _lone_ln(system: ChemicalSystem, laws: _Laws, tables: IntArray, place: IntAr
             for law, ratio in zip(laws.law, laws.ratio, strict=True)
         ]
     )
-    return np.log(np.log(2.0) / half)[tables[:, place[:, 0]]]
+    # In C order like all other arrays: the kernel would be compiled again for another order.
+    return np.ascontiguousarray(np.log(np.log(2.0) / half)[tables[:, place[:, 0]]])
 
 
 def _kinetics_rows(network: Network) -> IntArray:

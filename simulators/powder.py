@@ -84,9 +84,14 @@ def press(net: Net, material: FloatArray, pressure_mpa: float) -> None:
 
 @borrowing
 def wash(net: Net, material: FloatArray, minutes: float) -> None:
-    """Takes soluble solids away.
+    """Takes soluble solids away; what they held leaves the sample, inert matter stays.
 
     A third is left after 5 min, a millionth after 70 (unsourced: stirred powder, much water).
+
+    Args:
+        net: Static arrays; ``net.soluble`` says which solids dissolve.
+        material: (size,) vector of the sample, changed in place.
+        minutes: Time in water, min.
     """
     solids = net.molar_mass.size
     kept = math.exp(-minutes / DISSOLVED_MIN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulators.compiled import borrowing, inlined
 from simulators.conditions import LIVE, RUNNING
-from simulators.steps import (
+from simulators.segment import (
     FORMED,
     FRESH,
     GIVEN,
@@ -13,12 +13,12 @@ from simulators.steps import (
     OPEN_LAST,
     PACE,
     SHARE,
-    SPILT,
     TAKEN,
     TAKEN_FIRST,
     TAKEN_LAST,
     Scratch,
 )
+from simulators.steps import SPILT
 
 ORDER = 1.0
 """Share of what competing reactions may have taken too much or too little that counts as error."""

@@ -9,107 +9,53 @@ together with what forms of it in the step, so that short-lived phases need no s
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 from simulators.compiled import borrowing, cube_root, inlined
 from simulators.conditions import ABSENT, COUNT, FEW, LINED, LIVE, NEW, RUNNING, TRACE, Awake
 from simulators.laws import law_integral, unreacted
 from simulators.melts import state_factor
 from simulators.net import FloatArray, Net
+from simulators.segment import (
+    ATE,
+    FORMED,
+    FRESH,
+    GAIN,
+    GIVEN,
+    INTEGRAL,
+    KEPT,
+    LEFT,
+    MADE,
+    NEXT,
+    OPEN,
+    OPEN_FIRST,
+    OPEN_LAST,
+    PACE,
+    PLACED,
+    PORTION,
+    RATIO,
+    SHARE,
+    SHUT,
+    TAKEN,
+    WANTED,
+    Scratch,
+    opened,
+)
 
 SWEEPS, CUTS = 20, 200
 YOUNG = 0.0774
 """1 / sqrt(3) - 1 / 2; also how wrong a long step may be that starts without a core."""
 CLOSE = 0.05
 """Change of what a partner gives in a sweep, as a share of the tolerance, that ends the sweeps."""
-SHUT = 1.0e-12
-"""Least openness: a partner that seems to be used up in one sweep may be left in the next."""
 SCRAPS = 1.0e-8
 """Share of the sample's cations up to which a solid is left alone in a step."""
 LEAST_LEFT = 1.0e-6
 """Unreacted share of grains below which their law is not followed further."""
-ROWS = 20
 IDLE = 1.0e-3
 """Share of the tolerance below which a reaction is left out of a step."""
 LEAST_LIFT = 1.0e-3
 """One over the factor by which a melt may speed a reaction up, for that purpose."""
 SPILT = 1.0e-13
 """Share of the sample's cations that may fall below zero by round-off."""
-
-
-class Scratch(NamedTuple):
-    """Scratch memory: over reactions (R), then over the solids of a segment (N = 2 used + 1)."""
-
-    awake: Awake
-    early: FloatArray  # (3, R) constants and drives at the start of a step
-    middle: FloatArray  # (3, R) in its middle, where that is needed
-    late: FloatArray  # (3, R) at its end
-    constant: FloatArray  # mean over the step of constant times drive
-    doubt: FloatArray  # how far that mean may be off, as a share of it
-    first: FloatArray  # factor by the state at the start, times the constant
-    speed: FloatArray  # its mean over the step
-    extent: FloatArray  # mmol of the core
-    moles: FloatArray  # (N,) at the start of a step, mmol
-    charge: FloatArray  # (N,) grains from which each solid was eaten
-    moles_early: FloatArray  # (N,) at the end of the step by the factors at its start
-    moles_late: FloatArray  # (N,) at the end of the step
-    solid: FloatArray  # (ROWS, N) see below
-    liquid: FloatArray  # (3, M + 1) share of each melt at start, middle and end of a step
-
-
-(
-    INTEGRAL, LEFT, PLACED, GAIN, PORTION, SHARE, FRESH, FORMED, NEXT, GIVEN, WANTED,
-    OPEN, OPEN_FIRST, OPEN_LAST, KEPT, RATIO, PACE, TAKEN, TAKEN_FIRST, TAKEN_LAST,
-) = range(ROWS)  # fmt: skip
-"""Rows of ``Scratch.solid``: integral of the core's law at the start, the unreacted share by the
-same table, and the share they were found for; progress per s; what a unit of it takes;
-share of the old and of the newly formed matter that the step eats; moles formed, in the running
-sweep, given as a partner, wanted; openness n / (n + s) of a partner, at the start and at the end;
-what there is of it on average over what there would be if nothing were given; its change in a
-sweep; mmol formed per s in the step before; what is taken of a solid, and with the rates of start
-and end of the step."""
-
-
-@borrowing
-def enter(net: Net, material: FloatArray, total: float, first: int, work: Scratch) -> None:
-    """Loads the solids from number ``first`` on: none of them has formed in this segment."""
-    solids, awake = net.molar_mass.size, work.awake
-    for n in range(first, awake.size[LIVE]):
-        p = awake.solid[n]
-        for row in range(ROWS):
-            work.solid[row, n] = 0.0
-        work.solid[PLACED, n], work.solid[KEPT, n] = -1.0, 1.0
-        if p < 0:  # stands for no partner, which is always there
-            work.moles[n] = work.charge[n] = 0.0
-            work.solid[OPEN, n] = work.solid[RATIO, n] = 1.0
-        else:
-            lone = p >= net.used
-            work.moles[n] = material[solids + p - net.used] if lone else material[p]
-            work.charge[n] = work.moles[n] if lone else material[2 * solids + p]
-            _opened(n, work.moles[n], net.scarcity * total, work)
-        work.moles_early[n] = work.moles_late[n] = work.moles[n]
-
-
-@inlined
-def _opened(n: int, there: float, scarce: float, work: Scratch) -> None:
-    """Openness of a partner at the start of a step, and what to expect of it."""
-    solid = work.solid
-    solid[OPEN_FIRST, n] = there / (there + scarce)
-    there += 0.5 * solid[FORMED, n]
-    solid[OPEN, n] = max(there / (there + scarce), SHUT)
-    solid[OPEN_LAST, n] = solid[OPEN, n]
-
-
-@borrowing
-def leave(net: Net, material: FloatArray, work: Scratch) -> None:
-    """Stores the solids of the segment."""
-    solids, awake = net.molar_mass.size, work.awake
-    for n in range(1, awake.size[LIVE]):
-        p = awake.solid[n]
-        if p >= net.used:
-            material[solids + p - net.used] = work.moles[n]
-        else:
-            material[p], material[2 * solids + p] = work.moles[n], work.charge[n]
 
 
 @borrowing
@@ -172,7 +118,10 @@ def line_up(
             rate *= part * (1.0 / 3.0)
         if awake.moody[a] == 1:
             rate *= LEAST_LIFT
-        if math.log(rate) > awake.rate[0, a] - awake.rate[1, a] * inverse:
+        if awake.known_k[2, a] != hot_k:
+            awake.rate[4, a] = math.exp(awake.rate[0, a] - awake.rate[1, a] * inverse)
+            awake.known_k[2, a] = hot_k
+        if rate > awake.rate[4, a]:
             continue
         work.speed[a] = rate
         awake.lined[listed] = a
@@ -187,7 +136,7 @@ def reopen(net: Net, total: float, work: Scratch) -> None:
     """Partners that were not there and form in a step: how open they may be."""
     for n in range(1, work.awake.size[LIVE]):
         if work.solid[FORMED, n] > 0.0 and work.solid[OPEN, n] <= SHUT:
-            _opened(n, work.moles[n], net.scarcity * total, work)
+            opened(n, work.moles[n], net.scarcity * total, work)
 
 
 @inlined
@@ -195,9 +144,9 @@ def start_step(net: Net, total: float, step_s: float, work: Scratch) -> None:
     """How open each partner is at the start of a step, and what may form in it."""
     solid, scarce = work.solid, net.scarcity * total
     for n in range(1, work.awake.size[LIVE]):
-        solid[SHARE, n] = solid[FRESH, n] = 0.0
+        solid[SHARE, n] = solid[FRESH, n] = solid[ATE, n] = 0.0
         solid[FORMED, n] = solid[PACE, n] * step_s
-        _opened(n, work.moles[n], scarce, work)
+        opened(n, work.moles[n], scarce, work)
 
 
 @inlined
@@ -215,7 +164,7 @@ def _place_cores(net: Net, total: float, work: Scratch) -> None:
             left = (there * there / grains + half) / (there + half)
         if left == solid[PLACED, n]:
             continue
-        solid[PLACED, n], integral = left, 0.0
+        solid[PLACED, n], solid[ATE, n], integral = left, 0.0, 0.0
         if left < 1.0:
             u = cube_root(left)
             integral = law_integral(net.law[t], u, net.ratio[t], net.interface)
@@ -226,14 +175,26 @@ def _place_cores(net: Net, total: float, work: Scratch) -> None:
 @inlined
 def _eat(net: Net, n: int, least: float, step_s: float, work: Scratch) -> float:
     """What a step takes of a core per unit of ``GAIN``, mmol s."""
-    solid, t = work.solid, work.awake.table[n]
+    solid = work.solid
     gain, formed = solid[GAIN, n], solid[FORMED, n]
     there = work.moles[n] if work.moles[n] > least else 0.0
     if there + formed <= 0.0:
+        solid[SHARE, n] = solid[FRESH, n] = solid[ATE, n] = 0.0
         return 0.0
-    left, share, fresh = solid[LEFT, n], 1.0, 0.0
+    if gain != solid[ATE, n] or formed != solid[MADE, n]:  # else as in the sweep before
+        solid[ATE, n], solid[MADE, n] = gain, formed
+        _find_shares(net, n, there, step_s, work)
+    eaten = (solid[SHARE, n] * there + solid[FRESH, n] * formed) * solid[KEPT, n]
+    return min(eaten, there + formed) / gain
+
+
+@inlined
+def _find_shares(net: Net, n: int, there: float, step_s: float, work: Scratch) -> None:
+    """Shares of the old and of the newly formed matter of a core that a step eats."""
+    solid, t = work.solid, work.awake.table[n]
+    left, formed, share, fresh = solid[LEFT, n], solid[FORMED, n], 1.0, 0.0
     if left > 0.0:
-        integral = solid[INTEGRAL, n] + gain * step_s
+        integral = solid[INTEGRAL, n] + solid[GAIN, n] * step_s
         after = unreacted(net.law[t], net.ratio[t], net.table[t], integral)
         share = max(0.0, 1.0 - after / left)
     if formed > 0.0:
@@ -245,8 +206,6 @@ def _eat(net: Net, n: int, least: float, step_s: float, work: Scratch) -> float:
         # Where all is new, layers grow with the root of time: 1 / sqrt(3) instead of a half.
         fresh += (1.0 - share) * YOUNG * share * formed / (formed + there)
     solid[SHARE, n], solid[FRESH, n] = share, fresh
-    eaten = (share * there + fresh * formed) * solid[KEPT, n]
-    return min(eaten, there + formed) / gain
 
 
 @inlined
@@ -291,9 +250,10 @@ def _sweep(net: Net, speed: FloatArray, total: float, step_s: float, work: Scrat
         extent[a] = rate
         solid[GAIN, place[0, a]] += rate
     for n in range(1, live):
-        solid[PORTION, n] = solid[SHARE, n] = solid[FRESH, n] = 0.0
         if solid[GAIN, n] > 0.0:
             solid[PORTION, n] = _eat(net, n, least, step_s, work)
+        else:
+            solid[PORTION, n] = solid[SHARE, n] = solid[FRESH, n] = solid[ATE, n] = 0.0
     for r in range(running):
         a = run[r]
         amount = extent[a] * solid[PORTION, place[0, a]]
@@ -406,20 +366,21 @@ def new_solids(net: Net, material: FloatArray, mean_um: float, total: float, wor
             other = place if p >= net.used else place + net.used
             if awake.there[other] == ABSENT:
                 material[3 * net.molar_mass.size + place] = mean_um
-            _opened(n, work.moles[n], net.scarcity * total, work)
+            opened(n, work.moles[n], net.scarcity * total, work)
     return new
 
 
 @borrowing
 def pass_step(
-    net: Net, late: bool, total: float, melt_speed: FloatArray, step_s: float, tolerance: float,
+    net: Net, start: float, total: float, melt_speed: FloatArray, step_s: float, tolerance: float,
     work: Scratch,
 ) -> float:  # fmt: skip
     """One pass over a step: with the factors of its start, or with those of start and end.
 
     Args:
         net: Static arrays.
-        late: Which.
+        start: Weight of the factors at its start: 1 in the first pass, 0.5 in the second. No
+            truth value: numba would compile the pass once for each.
         total: Cations at the start of the segment, mmol.
         melt_speed: (M,) factor on the rates where a melt has formed.
         step_s: Length, s.
@@ -429,7 +390,7 @@ def pass_step(
     Returns:
         What had to be cut, mmol.
     """
-    awake = work.awake
+    awake, late = work.awake, start < 1.0
     speed = work.speed if late else work.first
     state = work.moles_early if late else work.moles
     for r in range(awake.size[RUNNING]):
@@ -440,7 +401,7 @@ def pass_step(
                 net, awake, a, state, total, work.liquid, melt_speed, work.early, work.middle,
                 work.late,
             )  # fmt: skip
-        speed[a] = 0.5 * (work.first[a] + value) if late else value
+        speed[a] = start * work.first[a] + (1.0 - start) * value if late else value
     _place_cores(net, total, work)
     for sweep in range(SWEEPS):
         change = _sweep(net, speed, total, step_s, work)

@@ -21,13 +21,13 @@ from sdl.core.errors import DeviceError
 from sdl.core.property import Property
 from sdl.tasks.task import Task
 from simulators.act import Act, ActState
+from simulators.beginnings import Beginning, Beginnings
 from simulators.effects import Effects
 from simulators.endings import Endings, stopped
 from simulators.floor import Floor
 from simulators.laboratory import Laboratory
 from simulators.matter import Material
 from simulators.properties import Specimen
-from simulators.properties.magnetometer import duration_s
 from simulators.reactor import Reactor
 from simulators.stations import RACK, ROOM_C, Program, StationModel, clip
 from simulators.vial import Vial
@@ -59,11 +59,11 @@ class World:
         self._store = store
         self._now_s = 0.0
         self._floor = Floor(task.laboratory)
-        self._stations = self._floor.stations
         self._vials = self._floor.vials
         self._devices = self._floor.devices
         self._stock = self._floor.stock
-        self._endings = Endings(self.effects, self._vials, self._stock, self._stations)
+        self._endings = Endings(self.effects, self._vials, self._stock, self._floor.stations)
+        self._beginnings = Beginnings(self.effects, self._floor)
 
     @classmethod
     def create(
@@ -157,17 +157,8 @@ class World:
             BusyError: The arm moves another vial.
             DeviceError: Locked door, no such place, or no room there.
         """
-        self._floor.require_idle(station)
-        vial = self._vials.get(sample) or Vial(sample, RACK, self.effects.reactor.empty())
-        self._floor.require_room(station, vial, destination)
-        if vial.heat is not None and vial.heat.inside and vial.place != destination:
-            heat = replace(vial.heat, inside=False, since_s=self._now_s)
-            vial = replace(self.effects.soak_on(vial, vial.heat, self._now_s), heat=heat)
-        args = {"sample": sample, "origin": vial.place, "destination": destination}
-        moving = vial if vial.place == destination else replace(vial, place=station)
-        return self._start(
-            station, label, Verb.TRANSFER, [moving], args, self.model.transfer_s, count=False
-        )
+        begun = self._beginnings.transfer(station, sample, destination, self._now_s)
+        return self._start(station, label, begun)
 
     def start_dispense(
         self, station: str, label: str, lot: str, mass_mg: float, note: Mapping[str, Any]
@@ -178,25 +169,11 @@ class World:
             BusyError: A dose runs.
             DeviceError: No vial on the balance, or no such bottle.
         """
-        self._floor.require_idle(station)
-        vial = self._floor.only_vial(station)
-        if lot not in self._stock:
-            raise DeviceError(
-                f"{station} has no such bottle", got=lot, allowed=", ".join(self._stock)
-            )
-        largest_mg = self._stations[station].max_dose_mg or mass_mg
-        before_mg = self.effects.balance_mg(vial, vial.acts + 1, "before")
-        args = {**note, "lot": lot, "mass_mg": mass_mg}
-        result = {"balance_before_mg": before_mg}
-        duration_s = self.model.dose_s(mass_mg, largest_mg)
-        return self._start(station, label, Verb.DISPENSE, [vial], args, duration_s, result)
+        return self._start(station, label, self._beginnings.dispense(station, lot, mass_mg, note))
 
     def start_mill(self, station: str, label: str, mill_min: float) -> Act:
         """Mills the vial in the mixer. Raises as ``start_dispense``."""
-        self._floor.require_idle(station)
-        vial = self._floor.only_vial(station)
-        args = {"mill_min": mill_min}
-        return self._start(station, label, Verb.MILL, [vial], args, mill_min * 60.0)
+        return self._start(station, label, self._beginnings.mill(station, mill_min))
 
     def load_program(self, station: str, program: Program) -> None:
         """Writes a program into a furnace, which keeps it through a power cut.
@@ -211,8 +188,7 @@ class World:
 
     def program(self, station: str) -> Program | None:
         """The program a furnace holds, as it can be read back."""
-        held = self._devices[station].get("program")
-        return None if held is None else Program(**held)
+        return self._floor.program(station)
 
     def start_program(self, station: str, label: str) -> Act:
         """Runs the furnace's program on whatever is inside.
@@ -221,19 +197,7 @@ class World:
             BusyError: A program runs.
             DeviceError: No program is loaded.
         """
-        self._floor.require_idle(station)
-        program = self.program(station)
-        if program is None:
-            raise DeviceError(f"{station} holds no program", do="load a program first")
-        vials = [self._vials[name] for name in self.occupants(station)]
-        start_c = ROOM_C
-        for index, vial in enumerate(vials):
-            if vial.heat is not None:
-                start_c = vial.heat.program_c
-                soaked = self.effects.soak_on(vial, vial.heat, self._now_s)
-                vials[index] = replace(soaked, heat=None)
-        args = {"program": asdict(program), "start_c": start_c}
-        return self._start(station, label, Verb.ANNEAL, vials, args, program.duration_s(start_c))
+        return self._start(station, label, self._beginnings.program(station, self._now_s))
 
     def start_quench(self, station: str, label: str, sample: str, cooling: str) -> Act:
         """Cools one vial of the quench station.
@@ -242,23 +206,11 @@ class World:
             BusyError: The vial is being cooled.
             DeviceError: It is not there.
         """
-        vial = self._vials.get(sample)
-        if vial is None or vial.place != station:
-            raise DeviceError(
-                f"{sample} is not in {station}", got=None if vial is None else vial.place
-            )
-        self._floor.require_still(station, sample)
-        program_c = ROOM_C if vial.heat is None else vial.heat.program_c
-        args = {"cooling": cooling}
-        duration_s = self.model.quench_s(program_c, cooling)
-        return self._start(station, label, Verb.QUENCH, [vial], args, duration_s)
+        return self._start(station, label, self._beginnings.quench(station, sample, cooling))
 
     def start_scan(self, station: str, label: str, scan_min: float) -> Act:
         """Records a pattern of the vial in the diffractometer. Raises as ``start_dispense``."""
-        self._floor.require_idle(station)
-        vial = self._floor.only_vial(station)
-        args = {"scan_min": scan_min}
-        return self._start(station, label, Verb.SCAN, [vial], args, scan_min * 60.0)
+        return self._start(station, label, self._beginnings.scan(station, scan_min))
 
     def start_measure(
         self, station: str, label: str, measured: Property, temperature_c: float
@@ -269,11 +221,8 @@ class World:
             BusyError: A measurement runs.
             DeviceError: There is no vial, or more than one.
         """
-        self._floor.require_idle(station)
-        vial = self._floor.only_vial(station)
-        args = {"property": measured.value, "temperature_c": temperature_c}
-        time_s = duration_s(measured, temperature_c, ROOM_C)
-        return self._start(station, label, Verb.MEASURE, [vial], args, time_s)
+        begun = self._beginnings.measure(station, measured, temperature_c)
+        return self._start(station, label, begun)
 
     def abort(self, station: str, label: str) -> bool:
         """Stops an act: powder that fell stays, the arm puts back, a furnace cools inside.
@@ -393,34 +342,23 @@ class World:
 
     # -- inside -----------------------------------------------------------------------------------
 
-    def _start(
-        self,
-        station: str,
-        label: str,
-        verb: Verb,
-        vials: Sequence[Vial],
-        args: Mapping[str, Any],
-        duration_s: float,
-        result: Mapping[str, Any] | None = None,
-        *,
-        count: bool = True,
-    ) -> Act:
+    def _start(self, station: str, label: str, begun: Beginning) -> Act:
         """Records an act, gives the vials their new state, commits."""
         share = self._devices[station].pop("stop_share", 1.0)
         act = Act(
             serial=len(self._floor.acts) + 1,
             label=label,
             station=station,
-            verb=verb.value,
-            samples=tuple(v.name for v in vials),
-            args=args,
+            verb=begun.verb.value,
+            samples=tuple(v.name for v in begun.vials),
+            args=begun.args,
             start_s=self._now_s,
-            end_s=self._now_s + duration_s,
-            result=result or {},
+            end_s=self._now_s + begun.duration_s,
+            result=begun.result,
         )
         if share < 1.0:
             act = stopped(act, share, f"jammed after {share:.0%}")
-        started = [replace(v, acts=v.acts + 1) if count else v for v in vials]
+        started = [replace(v, acts=v.acts + 1) if begun.counts else v for v in begun.vials]
         if self._store is not None:
             devices = {station: self._devices[station]} if share < 1.0 else {}
             self._store.commit(acts=[act], vials=started, devices=devices)

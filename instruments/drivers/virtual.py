@@ -219,15 +219,25 @@ class QuenchDriver(VirtualDriver):
         self.world.start_quench(self.name, job.label, job.samples[0], str(job.args["cooling"]))
 
 
-class DiffractometerDriver(VirtualDriver):
-    """Records patterns and hands them over as content-addressed files.
+class RecordingDriver(VirtualDriver):
+    """What the drivers share whose stations hand over files.
 
     Args:
         station: Name and limits.
         world: The world the device stands in.
         capabilities: The laboratory.
-        blobs: Where patterns go.
+        blobs: Where the files go.
     """
+
+    def __init__(
+        self, station: Station, world: World, capabilities: Capabilities, blobs: BlobStore
+    ) -> None:
+        super().__init__(station, world, capabilities)
+        self._blobs = blobs
+
+
+class DiffractometerDriver(RecordingDriver):
+    """Records patterns and hands them over as content-addressed files."""
 
     verb: ClassVar[Verb] = Verb.SCAN
     arguments: ClassVar[frozenset[str]] = frozenset({"scan_min"})
@@ -238,12 +248,6 @@ class DiffractometerDriver(VirtualDriver):
         "scan_min": "min",
         "energy_kwh": "kWh",
     }
-
-    def __init__(
-        self, station: Station, world: World, capabilities: Capabilities, blobs: BlobStore
-    ) -> None:
-        super().__init__(station, world, capabilities)
-        self._blobs = blobs
 
     def check(self, job: Job) -> None:
         """Length of the scan."""
@@ -262,15 +266,8 @@ class DiffractometerDriver(VirtualDriver):
         return {"pattern": digest, "scan_min": act.args["scan_min"], **super().result(label)}
 
 
-class MagnetometerDriver(VirtualDriver):
-    """Measures magnetisation against field or temperature; curves are content-addressed files.
-
-    Args:
-        station: Name and limits.
-        world: The world the device stands in.
-        capabilities: The laboratory.
-        blobs: Where curves go.
-    """
+class MagnetometerDriver(RecordingDriver):
+    """Measures magnetisation against field or temperature; curves are content-addressed files."""
 
     verb: ClassVar[Verb] = Verb.MEASURE
     arguments: ClassVar[frozenset[str]] = frozenset({"property", "temperature_c"})
@@ -281,12 +278,6 @@ class MagnetometerDriver(VirtualDriver):
         "mass_mg": "mg",
         "energy_kwh": "kWh",
     }
-
-    def __init__(
-        self, station: Station, world: World, capabilities: Capabilities, blobs: BlobStore
-    ) -> None:
-        super().__init__(station, world, capabilities)
-        self._blobs = blobs
 
     def check(self, job: Job) -> None:
         """A property it can measure, at a temperature its oven reaches."""
@@ -348,7 +339,7 @@ _PLAIN: dict[StationKind, type[VirtualDriver]] = {
 }
 
 
-_RECORDING: dict[StationKind, type[DiffractometerDriver] | type[MagnetometerDriver]] = {
+_RECORDING: dict[StationKind, type[RecordingDriver]] = {
     StationKind.DIFFRACTOMETER: DiffractometerDriver,
     StationKind.MAGNETOMETER: MagnetometerDriver,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -191,42 +192,23 @@ def draw_phase(
     totals = np.zeros((5 + lines.lengths, grid.count))
     parts = []
     for which, window in lines.classes:
-        # K-beta shows of strong lines only.
-        waves = _WAVES if window == _WINDOWS_DEG[0][1] and instrument.k_beta else _WAVES[:2]
-        sine = waves[:, None] / (2.0 * spacing[None, which])
-        seen = np.where(sine < _LAST_SINE, 1.0, 0.0)
-        theta = np.arcsin(np.minimum(sine, _LAST_SINE))
-        split = np.array([1.0, K_ALPHA_2_RATIO, instrument.k_beta * (1.0 + K_ALPHA_2_RATIO)])
-        split = split[: len(waves), None] / (1.0 + K_ALPHA_2_RATIO)
-        strength = split * lines.intensity[None, which] * seen
-        strength *= 1.0 - np.exp(-np.sin(theta) / instrument.footprint)
-        if grains is not None:
-            strength *= grains[None, which]
-        bare, cosine = strength, np.cos(theta)
+        rays = _rays(lines, spacing[which], which, window, instrument, mount)
+        strength = rays.strength if grains is None else rays.strength * grains[None, which]
+        bare = strength
         if texture is not None:
             strength = strength * texture[0][None, which]
-        centre = 2.0 * np.degrees(theta) + mount.displacement_deg * cosine
         bent = slopes and window > _STILL_WINDOW_DEG
+        centre, theta = rays.centre.ravel(), rays.theta.ravel()
         points = draw(
-            centre.ravel(),
-            theta.ravel(),
-            mount,
-            shape.inverse_size_per_nm,
-            instrument,
-            grid,
-            window,
-            slopes=bent,
+            centre, theta, mount, shape.inverse_size_per_nm, instrument, grid, window, slopes=bent
         )
-        parts.append((len(waves), points.index, points.values * strength.ravel()[:, None]))
+        parts.append((len(strength), points.index, points.values * strength.ravel()[:, None]))
         rows = [(points.values, strength)]
         if bent:
-            lengths = np.degrees(-2.0 * np.tan(theta))[:, :, None] * lines.shares[which][None]
+            lengths = np.degrees(-2.0 * np.tan(rays.theta))[:, :, None] * lines.shares[which][None]
             turned = bare * texture[1][None, which] if texture is not None else None
-            rows += _slopes(points, strength, cosine, lengths, turned)
-        flat = points.index.ravel()
-        for k, (values, factor) in enumerate(rows):
-            weighed = (values * factor.reshape(-1, 1)).ravel()
-            totals[k] += np.bincount(flat, weights=weighed, minlength=grid.count)
+            rows += _slopes(points, strength, np.cos(rays.theta), lengths, turned)
+        _add_up(rows, points.index, totals)
     return Drawn(
         column=totals[0],
         by_displacement=totals[1],
@@ -238,6 +220,47 @@ def draw_phase(
         shape=shape,
         parts=tuple(parts),
     )
+
+
+class _Rays(NamedTuple):
+    """Lines times wavelengths; every array of shape ``(wavelengths, lines)``."""
+
+    theta: Array
+    """Half the angle between the beams, radians."""
+    centre: Array
+    """Where the line is drawn, degrees of two theta."""
+    strength: Array
+    """Before texture and grains; 0 where a line has no angle."""
+
+
+def _rays(
+    lines: PhaseLines,
+    spacing: Array,
+    which: slice,
+    window: float,
+    instrument: Instrument,
+    mount: Mount,
+) -> _Rays:
+    """The lines of one class, of these spacings, at each wavelength of the tube."""
+    # K-beta shows of strong lines only.
+    waves = _WAVES if window == _WINDOWS_DEG[0][1] and instrument.k_beta else _WAVES[:2]
+    sine = waves[:, None] / (2.0 * spacing[None])
+    seen = np.where(sine < _LAST_SINE, 1.0, 0.0)
+    theta = np.arcsin(np.minimum(sine, _LAST_SINE))
+    split = np.array([1.0, K_ALPHA_2_RATIO, instrument.k_beta * (1.0 + K_ALPHA_2_RATIO)])
+    split = split[: len(waves), None] / (1.0 + K_ALPHA_2_RATIO)
+    strength = split * lines.intensity[None, which] * seen
+    strength *= 1.0 - np.exp(-np.sin(theta) / instrument.footprint)
+    centre = 2.0 * np.degrees(theta) + mount.displacement_deg * np.cos(theta)
+    return _Rays(theta, centre, strength)
+
+
+def _add_up(rows: list[tuple[Array, Array]], index: IntArray, totals: Array) -> None:
+    """Adds values times factors to the points of the grid, each row to its own of ``totals``."""
+    flat = index.ravel()
+    for k, (values, factor) in enumerate(rows):
+        weighed = (values * factor.reshape(-1, 1)).ravel()
+        totals[k] += np.bincount(flat, weights=weighed, minlength=totals.shape[1])
 
 
 def _slopes(

@@ -120,6 +120,16 @@ def _load_sticks(system: str) -> tuple[StickFile, tuple[str, ...]]:
     return sticks, tuple(s.name for s in structures.structures if s.role == "fit")
 
 
+def patterned(system: str) -> tuple[str, ...]:
+    """Names of all phases of a system that have a pattern, those of its default set first.
+
+    Raises:
+        ConfigError: The system has no diffraction data, or they are out of date.
+    """
+    sticks, default = _load_sticks(system)
+    return (*default, *(r.name for r in sticks.references if r.name not in default))
+
+
 def load_references(system: str, phases: Sequence[str] | None = None) -> ReferenceSet:
     """Reference patterns of a chemical system.
 

@@ -30,7 +30,7 @@ from sdl.tasks.task import load_task
 
 if TYPE_CHECKING:
     from envs.batched import BatchedSynthesis
-    from envs.synthesis import SynthesisEnv
+    from envs.synthesis import DecisionEnv
 
 ROWS, THREADS = 1024, 2
 RECIPES = 125
@@ -151,11 +151,11 @@ def _timed(problem: Problem, quick: bool) -> list[Row]:
     """The rows of one problem."""
     # Imported here: `sdl bench` lists its benches without loading the physics.
     from envs.batched import BatchedSynthesis
-    from envs.synthesis import SynthesisEnv
+    from envs.synthesis import DecisionEnv
 
     repeats = 3 if quick else 9
     begun = time.perf_counter()
-    env = SynthesisEnv(problem.task)
+    env = DecisionEnv(problem.task)
     _pieces(env.batch, _single(env), 1, WARM_UP)  # every kind of decision is compiled or loaded
     compile_s = time.perf_counter() - begun
     batch = BatchedSynthesis(problem.task, ROWS, seed=1, threads=THREADS)
@@ -206,7 +206,7 @@ def _refinement(system: str, recipes: int) -> float:
     return float(np.quantile(change, 0.99))
 
 
-def _single(env: SynthesisEnv) -> Callable[[IntArray], object]:
+def _single(env: DecisionEnv) -> Callable[[IntArray], object]:
     """A step of the single environment with the reset that follows an end."""
 
     def step(actions: IntArray) -> None:

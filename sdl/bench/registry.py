@@ -7,7 +7,7 @@ from pathlib import Path
 from sdl.bench.report import BenchReport
 from sdl.core.errors import ConfigError
 
-NAMES = ("physics", "env", "gpu", "loop", "crash", "routes")
+NAMES = ("physics", "env", "gpu", "train", "loop", "crash", "routes")
 
 
 def run_bench(
@@ -15,6 +15,7 @@ def run_bench(
     *,
     seeds: int | None = None,
     quick: bool = False,
+    stored: bool = False,
     table: Path | None = None,
     target: str | None = None,
     system: str | None = None,
@@ -24,8 +25,10 @@ def run_bench(
 
     Args:
         name: One of ``NAMES``.
-        seeds: Laboratories (loop), kills (crash) or seeds (routes); the bench's own if ``None``.
+        seeds: Laboratories (loop), kills (crash) or seeds (routes, train); the bench's own if
+            ``None``.
         quick: A smaller run of the same kind.
+        stored: ``train`` only: judge the shipped policies instead of training.
         table: ``routes`` only: another table.
         target: ``routes`` only: the target in it.
         system: ``physics`` only: gates that concern this chemical system.
@@ -34,20 +37,12 @@ def run_bench(
     Raises:
         ConfigError: There is no such bench, or an option does not belong to it.
     """
-    if name not in NAMES:
-        raise ConfigError(
-            "there is no such bench", got=repr(name), allowed=", ".join(NAMES), do="choose one"
-        )
-    if name != "routes" and (table is not None or target is not None):
-        raise ConfigError(
-            f"--table and --target do not belong to the bench {name}",
-            allowed="sdl bench routes --table CSV --target NAME",
-        )
-    if name != "physics" and (system is not None or plots is not None):
-        raise ConfigError(
-            f"--system and --plots do not belong to the bench {name}",
-            allowed="sdl bench physics --system NAME --plots FOLDER",
-        )
+    _check(
+        name,
+        routes=table is not None or target is not None,
+        physics=system is not None or plots is not None,
+        train=stored,
+    )
     if name == "physics":
         from sdl.bench import physics
 
@@ -60,6 +55,10 @@ def run_bench(
         from sdl.bench import gpu
 
         return gpu.run(quick=quick)
+    if name == "train":
+        from sdl.bench import train
+
+        return train.run(seeds=seeds, quick=quick, stored=stored)
     if name == "loop":
         from sdl.bench import loop
 
@@ -73,3 +72,25 @@ def run_bench(
     return routes.run(
         seeds=seeds or 30, quick=quick, table=table, target=target or routes.SHIPPED_TARGET
     )
+
+
+def _check(name: str, *, routes: bool, physics: bool, train: bool) -> None:
+    """Refuses an unknown bench, and options of one bench for another."""
+    if name not in NAMES:
+        raise ConfigError(
+            "there is no such bench", got=repr(name), allowed=", ".join(NAMES), do="choose one"
+        )
+    if name != "routes" and routes:
+        raise ConfigError(
+            f"--table and --target do not belong to the bench {name}",
+            allowed="sdl bench routes --table CSV --target NAME",
+        )
+    if name != "physics" and physics:
+        raise ConfigError(
+            f"--system and --plots do not belong to the bench {name}",
+            allowed="sdl bench physics --system NAME --plots FOLDER",
+        )
+    if name != "train" and train:
+        raise ConfigError(
+            f"--stored does not belong to the bench {name}", allowed="sdl bench train --stored"
+        )

@@ -41,8 +41,8 @@ def acts_of(steps: Sequence[Step]) -> tuple[Act, ...]:
     """The acts of a list of steps, in order.
 
     An anneal that is followed by a quench holds its temperature until the sample is taken out; any
-    other anneal cools inside the furnace. The acts of a list are the beginning of the acts of any
-    longer list, provided that no quench is appended (``sdl.safety.check_step`` refuses that).
+    other anneal cools inside the furnace. The acts of a list are the beginning of those of any
+    longer list, unless a quench is appended first (``sdl.safety.check_steps`` refuses that).
     """
     acts: list[Act] = []
     for index, step in enumerate(steps):

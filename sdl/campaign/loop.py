@@ -7,7 +7,7 @@ anywhere goes on as if it had not been.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -55,10 +55,10 @@ from sdl.core.material import (
 from sdl.core.model import Frozen
 from sdl.core.proposal import Request, SampleView
 from sdl.core.protocols import Lab, Learner, Policy
-from sdl.core.recipe import Stop
+from sdl.core.recipe import Step, Stop
 from sdl.core.seeds import key_of
 from sdl.journal.journal import Journal
-from sdl.safety import check_recipe, check_step, require_safe
+from sdl.safety import check_recipe, check_steps, require_safe
 from sdl.tasks.space import TaskSpace
 from sdl.tasks.task import Task
 
@@ -242,10 +242,14 @@ class Campaign:
             time_s=self.state.time_s,
             key=key_of(self.config.seed, "next", sample.id, len(done)),
         )
-        step = self.policy.next(view)
-        broken = check_step(done, step, self.capabilities)
-        reason = "; ".join(f"vetoed, {v.rule}: {v.message}" for v in broken)
-        self._append(Decided(sample=sample.id, step=Stop() if broken else step, reason=reason))
+        answer = self.policy.next(view)
+        steps: tuple[Step, ...] = tuple(answer) if isinstance(answer, Sequence) else (answer,)
+        broken = check_steps(done, steps, self.capabilities)
+        if broken:
+            reason = "; ".join(f"vetoed, {v.rule}: {v.message}" for v in broken)
+            self._append(Decided(sample=sample.id, step=Stop(), reason=reason))
+        else:
+            self._append(Decided(sample=sample.id, step=steps[0], then=steps[1:]))
 
     def _finish(self, sample: SampleProgress, how: SampleState) -> None:
         cost = cost_of(sample, self.state, self.task.prices, self.capabilities)

@@ -160,7 +160,7 @@ class CampaignState:
             case EventKind.DECIDED:
                 decided = event.read(Decided)
                 sample = self.active[decided.sample]
-                sample.steps[-1:] = _continued(decided.step)
+                sample.steps[-1:] = _continued(decided.steps)
             case EventKind.FINISHED:
                 self._finish(event)
             case EventKind.LEARNED:
@@ -301,6 +301,6 @@ class CampaignState:
         return found
 
 
-def _continued(step: Step) -> list[Step]:
-    """A decided step goes in front of the open end; ``Stop`` closes it."""
-    return [step] if step.kind == "stop" else [step, Continue()]
+def _continued(steps: tuple[Step, ...]) -> list[Step]:
+    """Decided steps go in front of the open end; ``Stop`` closes it."""
+    return [*steps] if steps[-1].kind == "stop" else [*steps, Continue()]

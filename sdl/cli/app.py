@@ -132,9 +132,12 @@ def report(
 
 @app.command(epilog="Example: sdl schema campaign > campaign.schema.json")
 def schema(
-    what: Annotated[str, typer.Argument(help="campaign, task, recipe or simulation.")] = "campaign",
+    what: Annotated[
+        str, typer.Argument(help="campaign, task, recipe, simulation or train.")
+    ] = "campaign",
 ) -> None:
     """Prints the JSON Schema of a file, for completion in YAML editors."""
+    from agents.learning.config import TrainConfig
     from sdl.campaign.config import CampaignConfig
     from sdl.core.errors import ConfigError
     from sdl.core.recipe import Recipe
@@ -147,6 +150,7 @@ def schema(
         "task": Task,
         "recipe": Recipe,
         "simulation": RecipeFile,
+        "train": TrainConfig,
     }
     if what not in models:
         raise ConfigError("there is no such schema", got=repr(what), allowed=", ".join(models))
@@ -155,10 +159,11 @@ def schema(
 
 @app.command(epilog="Example: sdl bench routes --seeds 30 --json")
 def bench(
-    name: Annotated[str, typer.Argument(help="physics, env, gpu, loop, crash or routes.")],
+    name: Annotated[str, typer.Argument(help="physics, env, gpu, train, loop, crash or routes.")],
     as_json: AsJson = False,
     seeds: Annotated[int | None, typer.Option(min=1, help="Laboratories, kills or seeds.")] = None,
     quick: Annotated[bool, typer.Option(help="A smaller run of the same kind.")] = False,
+    stored: Annotated[bool, typer.Option(help="train: judge the shipped policies.")] = False,
     table: Annotated[Path | None, typer.Option(help="routes: another table (CSV).")] = None,
     target: Annotated[str | None, typer.Option(help="routes: the target in it.")] = None,
     system: Annotated[
@@ -172,20 +177,65 @@ def bench(
 
     physics: validation gates V1 to V9 against conservation, LSODA and measured data (15 minutes).
     env: decisions of the simulated reactor per second (a minute, the first time with compilation).
-    gpu: its physics on an NVIDIA GPU, which this bench needs. loop: policies in paired simulated
-    laboratories, and what the loop costs beside a bare RunEngine (10 minutes). crash: kills of the
-    demo, resumed and compared (20 minutes). routes: experiments needed on 188 measured syntheses (5
-    minutes). --quick takes a minute or two.
+    gpu: its physics on an NVIDIA GPU, which this bench needs. train: trained policies beside
+    random, published, best fixed recipe and oracle (an hour, --stored minutes). loop: policies in
+    paired simulated laboratories, and what the loop costs beside a bare RunEngine (10 minutes).
+    crash: kills of the demo, resumed and compared (20 minutes). routes: experiments needed on 188
+    measured syntheses (5 minutes). --quick takes a minute or two.
     """
     from sdl.bench.registry import run_bench
 
     result = run_bench(
-        name, seeds=seeds, quick=quick, table=table, target=target, system=system, plots=plots
+        name,
+        seeds=seeds,
+        quick=quick,
+        stored=stored,
+        table=table,
+        target=target,
+        system=system,
+        plots=plots,
     )
     if as_json:
         typer.echo(result.to_json())
     else:
         typer.echo(result.to_text())
+
+
+@app.command("eval", epilog="Example: sdl eval cem --against random,published,fixed")
+def evaluate(
+    policy: Annotated[str, typer.Argument(help="A baseline's name or a trained policy's path.")],
+    against: Annotated[
+        str, typer.Option(help="Names of baselines or paths, separated by commas.")
+    ] = "random,published,fixed,oracle",
+    task: Annotated[str, typer.Option(help="Name of a task, or path of its file.")] = (
+        "batio3-coarse"
+    ),
+    laboratories: Annotated[
+        int | None, typer.Option(min=2, help="Judged laboratories; all 500 if left out.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the figure and the table of rollouts.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judges a policy on fixed laboratories that nothing was trained on.
+
+    Baselines: random, sobol, published, ranked (by driving force), fixed (best fixed recipe), bayes
+    (Bayesian with the twin), cem (planning on the belief), oracle (planning on the truth). Scores
+    are (A - random) / (oracle - random), paired by laboratory. The first call for a task searches
+    its oracle, which takes minutes; the figures are kept.
+    """
+    from sdl.core.extras import require_extra
+
+    require_extra("twin", "an evaluation", "numba", "scipy")
+    require_extra("report", "the figure of an evaluation", "plotly")
+    from sdl.cli.evaluate import evaluate_policy, show, to_json
+
+    found, files = evaluate_policy(policy, against, task, laboratories, out)
+    if as_json:
+        _print_json(to_json(found, files))
+    else:
+        show(found, files)
 
 
 @app.command(epilog="Example: sdl doctor --system ba-ti-c-o")
@@ -235,3 +285,34 @@ def simulate(
         _print_json(to_json(simulation, files))
     else:
         show(simulation, files)
+
+
+@app.command(epilog="Example: sdl train sdl/templates/train.yaml --seeds 2 --out runs/ppo")
+def train(
+    file: Annotated[Path, typer.Argument(help="The training file (YAML).")],
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Seeds 0, 1, ... instead of the file's.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the runs; runs/NAME.")] = None,
+    fresh: Annotated[
+        bool, typer.Option(help="Move earlier runs in the folder aside and start anew.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Learns policies in simulated laboratories; stopped runs go on from their checkpoints."""
+    from sdl.core.extras import require_extra
+
+    require_extra("twin", "training", "numba", "scipy")
+    require_extra(
+        "rl", "training", "torch", "gymnasium", "stable_baselines3", "sb3_contrib", "safetensors",
+        "onnx", "tensorboard",
+    )  # fmt: skip
+    require_extra("report", "the learning curve", "plotly")
+    from sdl.cli.train import show
+    from sdl.cli.train import train as train_file
+
+    summary = train_file(file, out, seeds=seeds, fresh=fresh, quiet=as_json)
+    if as_json:
+        _print_json(summary)
+    else:
+        show(summary)

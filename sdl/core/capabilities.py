@@ -24,6 +24,8 @@ class StationKind(StrEnum):
     DIFFRACTOMETER = "diffractometer"
     MAGNETOMETER = "magnetometer"
     """A vibrating-sample magnetometer with an oven."""
+    WASHER = "washer"
+    """Stirs a powder in water, filters and dries it."""
     TRANSFER = "transfer"
     TABLE = "table"
     """A table of measured experiments: one act gives the outcome of a whole recipe."""

@@ -147,7 +147,14 @@ class Decided(Frozen):
 
     sample: SafeId
     step: Step
+    then: Annotated[tuple[Step, ...], Field(exclude_if=lambda v: not v)] = ()
+    """Steps that follow without another question, as a quench after an anneal."""
     reason: str = ""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All that was decided, in order."""
+        return (self.step, *self.then)
 
 
 class Finished(Frozen):

@@ -29,8 +29,12 @@ class Policy(Protocol):
         """At most ``request.free_slots`` new samples; none means: wait."""
         ...
 
-    def next(self, view: SampleView) -> Step:
-        """What to do with a sample that reached ``Continue``; ``Stop`` finishes it."""
+    def next(self, view: SampleView) -> Step | Sequence[Step]:
+        """What to do with a sample that reached ``Continue``; ``Stop`` finishes it.
+
+        Several steps are done one after the other before the policy is asked again. Only so can
+        an anneal be followed by a quench: a sample that waits for an answer has cooled.
+        """
         ...
 
     def ingest(self, event: Event) -> None:

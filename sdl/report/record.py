@@ -211,7 +211,8 @@ class _Reading:
                 self.samples[name] = self.state.active[name]
             case EventKind.DECIDED:
                 decided = event.read(Decided)
-                words = f"{decided.step.kind}: {decided.reason}" if decided.reason else ""
+                kinds = ", ".join(step.kind for step in decided.steps)
+                words = f"{kinds}: {decided.reason}" if decided.reason else ""
                 self.decisions.setdefault(decided.sample, []).append(words)
             case EventKind.DONE:
                 self.ends[event.read(Done).command] = (event.time_s / 3600.0, None)

@@ -5,7 +5,15 @@ from sdl.safety.limits import (
     check_measurement,
     check_recipe,
     check_step,
+    check_steps,
     require_safe,
 )
 
-__all__ = ["check_command", "check_measurement", "check_recipe", "check_step", "require_safe"]
+__all__ = [
+    "check_command",
+    "check_measurement",
+    "check_recipe",
+    "check_step",
+    "check_steps",
+    "require_safe",
+]

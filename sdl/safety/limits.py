@@ -72,6 +72,27 @@ def check_step(
     return tuple(found)
 
 
+def check_steps(
+    done: Sequence[Step], steps: Sequence[Step], capabilities: Capabilities
+) -> tuple[Violation, ...]:
+    """Every limit broken by continuing a cold sample, made by the steps ``done``, with others.
+
+    Unlike a sample that waits, one that is annealed may be quenched in the next of these steps.
+    """
+    if not steps:
+        return (Violation(rule="step-order", message="nothing was decided; allowed: a step"),)
+    found: list[Violation] = []
+    for n, step in enumerate(steps):
+        broken = check_step((*done, *steps[:n]), step, capabilities)
+        if n and isinstance(step, Quench) and isinstance(steps[n - 1], Anneal):
+            broken = tuple(_step(step, capabilities))
+        found += broken
+        if isinstance(step, Stop | Continue) and n + 1 < len(steps):
+            message = f"a step follows after {step.kind}"
+            found.append(Violation(rule="step-order", message=message))
+    return tuple(found)
+
+
 def check_command(command: Command, capabilities: Capabilities) -> tuple[Violation, ...]:
     """Every limit a physical command breaks at its station."""
     try:
@@ -154,7 +175,13 @@ def _step(step: Step, capabilities: Capabilities) -> Iterator[Violation]:
                 yield Violation(rule="station-exists", message="there is no diffractometer")
         case Measure():
             yield from check_measurement(step, capabilities)
-        case Press() | Wash() | Split():
+        case Wash():
+            if not capabilities.of_kind(StationKind.WASHER):
+                yield Violation(rule="station-exists", message="there is no washer")
+            if step.solvent != "water":
+                message = f"washes are in water; asked: {step.solvent}"
+                yield Violation(rule="solvent", message=message)
+        case Press() | Split():
             yield Violation(
                 rule="station-exists", message=f"no station of this laboratory can {step.kind}"
             )

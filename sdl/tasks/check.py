@@ -71,6 +71,8 @@ def _faults(task: Task) -> Iterator[Fault]:
     yield from _solution(task, task.space, system)
     yield from _choices(task, task.space)
     yield from _cations(task, task.space, system)
+    yield from _reagents(task, task.space, system)
+    yield from _washes(task, task.space)
     yield from _ranges(task.space)
     yield from _limits(task, task.space)
     yield from objective_faults(task)
@@ -91,6 +93,7 @@ def _names(task: Task) -> Iterator[Fault]:
 def _stations(task: Task, space: Space) -> Iterator[Fault]:
     quenched = any(cooling is not Cooling.FURNACE for cooling in space.coolings)
     needed = (*_ALWAYS_NEEDED, *((StationKind.QUENCH,) if quenched else ()))
+    needed += (StationKind.WASHER,) if space.washes else ()
     have = sorted({s.kind.value for s in task.laboratory.stations})
     for kind in needed:
         if not task.laboratory.of_kind(kind):
@@ -229,6 +232,40 @@ def _cations(task: Task, space: Space, system: ChemicalSystem) -> Iterator[Fault
         allowed = f"one group for each of {', '.join(cations)}" + (", in this order" * ordered)
         what, got = f"cations of {task.target.label}", ", ".join(groups)
         yield ("space", "cation_lots"), what, got, allowed
+
+
+def _reagents(task: Task, space: Space, system: ChemicalSystem) -> Iterator[Fault]:
+    """Reagents bring what the target does not hold, from lots that nothing else takes."""
+    target = system.phase(task.target.phase).composition
+    shelf = {lot.name: system.phase(lot.phase).composition for lot in task.laboratory.shelf}
+    used = [name for group in space.cation_lots for name in group]
+    for i, reagent in enumerate(space.reagents):
+        keys = ("space", "reagents", i)
+        others = sorted({e for c in shelf.values() for e in c if e not in target and e != "O"})
+        if task.target.solution:
+            yield keys, "only a target of one phase has reagents", reagent.element, "no reagents"
+        elif reagent.element not in others:
+            what = "a reagent brings an element that the target does not hold"
+            yield (*keys, "element"), what, reagent.element, ", ".join(others) or "no reagents"
+            return
+        for j, name in enumerate(reagent.lots):
+            place = (*keys, "lots", j)
+            if name not in shelf:
+                yield place, "the lot is not on the shelf", repr(name), ", ".join(shelf)
+                return
+            if name in used:
+                yield place, "the lot stands twice", repr(name), "each lot once"
+            used.append(name)
+            cations = [e for e in shelf[name] if e in target and e != "O"]
+            if cations or reagent.element not in shelf[name]:
+                got, one = f"{name} with {', '.join(shelf[name])}", reagent.element
+                yield place, "this lot is no such reagent", got, f"{one} and no cation"
+
+
+def _washes(task: Task, space: Space) -> Iterator[Fault]:
+    if task.published is not None and task.published.washes > space.washes:
+        got, allowed = str(task.published.washes), f"at most space.washes, {space.washes}"
+        yield ("published", "washes"), "the space holds no such wash", got, allowed
 
 
 def _ranges(space: Space) -> Iterator[Fault]:

@@ -81,7 +81,8 @@ def _corners(space: TaskSpace) -> Iterator[tuple[str, np.ndarray]]:
     pure = [space.blend.pure(i) for i in range(len(space.blend.names))] if space.blend else [[]]
     for end, pick, blend in itertools.product((0.0, 1.0), picks, pure):
         for chosen in itertools.product(*free):
-            values = {"regrinds": counts.get("regrinds", 1) - 1, **pick, **dict(chosen)}
+            most = {name: counts.get(name, 1) - 1 for name in ("regrinds", "washes")}
+            values = {**most, **pick, **dict(chosen)}
             units = [(values[name] + 0.5) / count for name, count in space.choices]
             point = np.asarray([end] * len(space.axes) + blend + units, dtype=np.float64)
             yield "highest" if end else "lowest", point

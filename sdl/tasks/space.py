@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from sdl.chemistry.system import load_system
 from sdl.core.errors import ConfigError
+from sdl.core.material import Lot
 from sdl.core.recipe import (
     Anneal,
     Characterise,
@@ -20,6 +21,7 @@ from sdl.core.recipe import (
     Recipe,
     Regrind,
     Step,
+    Wash,
 )
 from sdl.tasks.blend import Blend
 from sdl.tasks.task import Interval, Task
@@ -63,9 +65,9 @@ class TaskSpace:
 
     Coordinates, in order: ratio, temperature, log dwell, log ramp, milling time; of a solid
     solution its composition (see ``sdl.tasks.blend``); then the choices with more than one option:
-    number of regrinds, gas, cooling, one lot per cation. Values are rounded to what a laboratory
-    can set (1 °C, 0.1 h, 0.5 °C/min, 1 min, 0.001 of the ratio, 0.1 mg), so that
-    ``decode(encode(recipe)) == recipe``.
+    number of regrinds, washes, gas, cooling, one lot per cation and per reagent. Values are rounded
+    to what a laboratory can set (1 °C, 0.1 h, 0.5 °C/min, 1 min, 0.001 of the ratio, 0.1 mg), so
+    that ``decode(encode(recipe)) == recipe``.
 
     Args:
         task: A task with a ``space``.
@@ -89,9 +91,9 @@ class TaskSpace:
             _Axis("ramp_c_per_min", ranges.ramp_c_per_min, 0.5, logarithmic=True),
             _Axis("mill_min", ranges.mill_min, 1.0),
         )
-        choices = [("regrinds", ranges.regrinds + 1)]
+        choices = [("regrinds", ranges.regrinds + 1), ("washes", ranges.washes + 1)]
         choices += [("gas", len(ranges.gases)), ("cooling", len(ranges.coolings))]
-        choices += [(f"lot_{i}", len(lots)) for i, lots in enumerate(ranges.cation_lots)]
+        choices += [(f"lot_{i}", len(lots)) for i, lots in enumerate(self.groups)]
         self.choices = tuple((name, count) for name, count in choices if count > 1)
         self.blend = _blend(task)
         self._stoichiometric_mg = self._stoichiometry()
@@ -109,14 +111,7 @@ class TaskSpace:
             own = number - self.shared
             target = members[own] if own >= 0 else members[0]
             for name in group:
-                lot = self.task.laboratory.lot(name)
-                if lot is None:
-                    raise ConfigError(
-                        f"the space of task {self.task.name} uses a lot that is not on the shelf",
-                        got=name,
-                        allowed=", ".join(item.name for item in self.task.laboratory.shelf),
-                        do="correct `space.cation_lots` or add the lot to `laboratory.shelf`",
-                    )
+                lot = self._lot(name)
                 composition = system.phase(lot.phase).composition
                 brought = [e for e in composition if e in target.composition and e != "O"]
                 if len(brought) != 1:
@@ -127,7 +122,41 @@ class TaskSpace:
                     )
                 per_target = target.composition[brought[0]] / composition[brought[0]]
                 masses[name] = moles * per_target * lot.molar_mass_g_per_mol / lot.assay
+        for reagent in self.ranges.reagents:
+            for lot in map(self._lot, reagent.lots):
+                brought = system.phase(lot.phase).composition.get(reagent.element, 0.0)
+                if brought <= 0.0:
+                    raise ConfigError(
+                        f"the lot {lot.name} must bring {reagent.element}",
+                        got=lot.phase,
+                        do="correct `space.reagents`",
+                    )
+                per_target = reagent.per_target / brought
+                masses[lot.name] = moles * per_target * lot.molar_mass_g_per_mol / lot.assay
         return masses
+
+    def _lot(self, name: str) -> Lot:
+        lot = self.task.laboratory.lot(name)
+        if lot is None:
+            raise ConfigError(
+                f"the space of task {self.task.name} uses a lot that is not on the shelf",
+                got=name,
+                allowed=", ".join(item.name for item in self.task.laboratory.shelf),
+                do="correct `space.cation_lots` or add the lot to `laboratory.shelf`",
+            )
+        return lot
+
+    def moles_per_target(self, name: str) -> float:
+        """Moles of a lot's phase that one mole of target takes, at a ratio of 1 by the labels."""
+        lot, system = self._lot(name), load_system(self.task.system)
+        target = system.phase(self.task.target.phase)
+        moles = self._stoichiometric_mg[name] * lot.assay / lot.molar_mass_g_per_mol
+        return moles * target.molar_mass_g_per_mol / self.ranges.batch_mg
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Lots to choose one of each from: those of the cations, then those of the reagents."""
+        return (*self.ranges.cation_lots, *(reagent.lots for reagent in self.ranges.reagents))
 
     @property
     def shared(self) -> int:
@@ -135,7 +164,7 @@ class TaskSpace:
 
         The others, one per member of a solid solution, follow the composition.
         """
-        groups = len(self.ranges.cation_lots)
+        groups = len(self.groups)
         return groups if self.blend is None else groups - len(self.blend.names)
 
     @property
@@ -193,9 +222,9 @@ class TaskSpace:
         fractions = np.array(parts, dtype=np.float64).reshape(shape) / self.blend.whole
         return np.hstack([points[:, :first], fractions, points[:, last:]])
 
-    def heaviest(self, cation: int) -> int:
-        """Index, in its group, of the lot of a cation that weighs most for one batch."""
-        masses = [self._stoichiometric_mg[name] for name in self.ranges.cation_lots[cation]]
+    def heaviest(self, group: int) -> int:
+        """Index, in a group of lots, of the one that weighs most for one batch."""
+        masses = [self._stoichiometric_mg[name] for name in self.groups[group]]
         return masses.index(max(masses))
 
     def shares(self, recipe: Recipe) -> dict[str, float]:
@@ -223,7 +252,7 @@ class TaskSpace:
             name: _pick(min(max(float(u), 0.0), 1.0), count)
             for (name, count), u in zip(self.choices, point[self.continuous :], strict=True)
         }
-        lots = [group[picks.get(f"lot_{i}", 0)] for i, group in enumerate(self.ranges.cation_lots)]
+        lots = [group[picks.get(f"lot_{i}", 0)] for i, group in enumerate(self.groups)]
         factors = [values["ratio"]] + [1.0] * (self.shared - 1)
         if self.blend is not None:
             parts = self.blend.parts(point[len(self.axes) : self.continuous].tolist())
@@ -245,6 +274,7 @@ class TaskSpace:
         cooling = self.ranges.coolings[picks.get("cooling", 0)]
         if cooling is not Cooling.FURNACE:
             steps.append(Quench(cooling=cooling))
+        steps += [Wash()] * picks.get("washes", 0)
         steps.append(Characterise(scan_min=self.ranges.scan_min))
         if self.task.objective is not None:
             steps.append(self.task.objective.step())
@@ -256,11 +286,11 @@ class TaskSpace:
         Raises:
             ValueError: A lot of no group, two lots of one group, or one of the shared is missing.
         """
-        group_of = {lot: i for i, lots in enumerate(self.ranges.cation_lots) for lot in lots}
+        group_of = {lot: i for i, lots in enumerate(self.groups) for lot in lots}
         doses = recipe.steps[0].doses if isinstance(recipe.steps[0], Mix) else ()
         found = {group_of.get(dose.lot, -1): dose for dose in doses}
         if len(found) < len(doses) or -1 in found or not {*range(self.shared)} <= {*found}:
-            raise ValueError("the recipe must mix one lot per cation")
+            raise ValueError("the recipe must mix one lot per cation and reagent")
         return found
 
     def _parts(self, recipe: Recipe) -> tuple[int, ...]:
@@ -295,10 +325,11 @@ class TaskSpace:
         cooling = Cooling.FURNACE if quench is None else quench.cooling
         picks = {
             "regrinds": sum(isinstance(s, Regrind) for s in recipe.steps),
+            "washes": sum(isinstance(s, Wash) for s in recipe.steps),
             "gas": self.ranges.gases.index(anneal.gas),
             "cooling": self.ranges.coolings.index(cooling),
         }
-        for i, group in enumerate(self.ranges.cation_lots):
+        for i, group in enumerate(self.groups):
             # Of what is not in the recipe, the first: the choice makes no difference.
             picks[f"lot_{i}"] = group.index(charged[i].lot) if i in charged else 0
         point = [axis.unit(values[axis.name]) for axis in self.axes]

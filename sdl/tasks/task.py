@@ -105,6 +105,20 @@ class Hidden(Frozen):
     instead of the three figures above."""
 
 
+class Reagent(Frozen):
+    """A powder that goes in with the cations and leaves none of itself in the target.
+
+    As the sodium carbonate of a metathesis, which takes the chlorine of a chloride away.
+    """
+
+    element: str
+    """What it brings and the target does not hold, as ``Na``."""
+    per_target: Annotated[float, Field(gt=0, le=50)]
+    """Moles of the element per mole of target, by the labels; they do not follow the ratio."""
+    lots: Annotated[tuple[SafeId, ...], Field(min_length=1)]
+    """Bottles to choose one from."""
+
+
 class Space(Frozen):
     """Ranges of the recipes a task admits; ``sdl.tasks.space`` turns them into a unit cube."""
 
@@ -114,6 +128,8 @@ class Space(Frozen):
     ]
     """For each cation of the target, the lots to choose one from; the first cation is scaled. Of a
     solid solution: first what its members share, then what each member brings, in their order."""
+    reagents: Annotated[tuple[Reagent, ...], Field(max_length=2, exclude_if=lambda v: not v)] = ()
+    """What goes in beside the cations; of a target of one phase."""
     ratio: RatioInterval
     """Charged amount of the first cation over the stoichiometric amount, by the labels."""
     temperature_c: CelsiusInterval
@@ -126,6 +142,8 @@ class Space(Frozen):
     coolings: Annotated[tuple[Cooling, ...], Field(min_length=1)]
     regrinds: Annotated[int, Field(ge=0, le=3)] = 0
     """Largest number of regrind-and-anneal-again cycles."""
+    washes: Annotated[int, Field(ge=0, le=1, exclude_if=lambda v: v == 0)] = 0
+    """Largest number of washes in water, of the cold sample after the last anneal."""
     batch_mg: Annotated[Milligram, Field(gt=0)] = 1500.0
     """Mass of target that a sample would give, mg."""
     scan_min: Annotated[Minutes, Field(gt=0, le=600)] = 8.0
@@ -156,6 +174,7 @@ class Published(Frozen):
     temperature_c: Celsius
     dwell_h: Hours
     gas: Gas = Gas.AIR
+    washes: Annotated[int, Field(ge=0, le=1, exclude_if=lambda v: v == 0)] = 0
     source: str
 
 

@@ -12,13 +12,13 @@ from sdl.chemistry.system import ChemicalSystem
 from sdl.chemistry.thermo import ZERO_CELSIUS_K
 from sdl.core.material import Lot
 from sdl.core.recipe import Recipe
-from simulators import conditions, kernel, melts, steps
+from simulators import conditions, kernel, melts, segment, steps
 from simulators.compiled import compiled
 from simulators.laboratory import Laboratory
 from simulators.network import GAS_NUMBER, Draw, FloatArray, Net
 from simulators.program import ROOM_C
 from simulators.reactor import Reactor, Segment
-from simulators.steps import Scratch
+from simulators.segment import Scratch
 
 Slope = Callable[[float, FloatArray, Segment], FloatArray]
 
@@ -102,7 +102,7 @@ class Followed:
         moles = np.maximum(state[:live], 0.0)
         self.work.moles[:live] = moles
         self.work.charge[:live] = moles / np.clip(state[live:], steps.LEAST_LEFT, 1.0)
-        steps.leave(net, vector, self.work)
+        segment.leave(net, vector, self.work)
 
 
 def follow(reactor: Reactor, gas: int, vector: FloatArray, parts: Sequence[Segment]) -> Followed:
@@ -123,7 +123,7 @@ def follow(reactor: Reactor, gas: int, vector: FloatArray, parts: Sequence[Segme
     conditions.fall_asleep(net, vector, total, work.awake)
     work.awake.there[:] = conditions.NEW
     conditions.wake(net, draw, gas, vector, coldest, hottest, 10.0 * longest, work.awake)
-    steps.enter(net, vector, total, 0, work)
+    segment.enter(net, vector, total, 0, work)
     live = int(work.awake.size[conditions.LIVE])
     grains = np.maximum(work.charge[:live], work.moles[:live])
     left = np.divide(work.moles[:live], grains, out=np.ones(live), where=grains > 0.0)

@@ -34,7 +34,8 @@ def plan_of(seed, rows, steps, nvec):
 
 
 def trajectory(rows, first=0, seed=3, threads=1, steps=20):
-    batch = BatchedSynthesis(TASK, rows, seed=seed, first_index=first, threads=threads)
+    numbers = range(first, first + rows)
+    batch = BatchedSynthesis(TASK, rows, seed=seed, identities=numbers, threads=threads)
     plan = plan_of(5, 64, steps, batch.nvec)[first : first + rows]
     seen = []
     for k in range(steps):
@@ -54,6 +55,20 @@ def test_results_do_not_depend_on_size_order_or_threads_of_the_batch():
         part, own = trajectory(rows, first, threads=threads)
         np.testing.assert_array_equal(part, whole[:, first : first + rows])
         np.testing.assert_array_equal(own, matter[first : first + rows])
+
+
+def test_rows_of_one_identity_meet_the_same_laboratory_and_noise():
+    actions = plan_of(5, 2, 12, BatchedSynthesis(TASK, 1).nvec)
+    batch = BatchedSynthesis(TASK, 4, seed=3, identities=[7, 2, 7, 7], threads=1)
+    for k in range(12):
+        rows = actions[[0, 0, 0, 1], k]
+        observation, reward, *_ = batch.step(rows)
+    np.testing.assert_array_equal(observation[0], observation[2])
+    assert reward[0] == reward[2]
+    numbers = batch.laboratory_numbers
+    assert numbers[0] == numbers[2] != numbers[1]
+    with pytest.raises(ConfigError, match="identity"):
+        BatchedSynthesis(TASK, 4, identities=[1, 2])
 
 
 def test_threads_give_the_same_when_the_batch_is_cut_into_pieces():
@@ -135,7 +150,7 @@ def test_masks_allow_only_what_safety_allows_and_steps_are_inverse_to_actions():
             taken[row] = []
             checked += 1
     assert checked > 100
-    assert verbs == set(choices.verbs)
+    assert verbs == set(choices.verbs) - {"wash"}  # nothing of this system is soluble
 
 
 def test_rewards_are_bounded_and_add_up_to_the_score_less_the_cost():

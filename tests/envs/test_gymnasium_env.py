@@ -11,7 +11,7 @@ from gymnasium.utils.env_checker import check_env
 
 import envs
 from envs.batched import BatchedSynthesis
-from envs.synthesis import SynthesisEnv
+from envs.synthesis import DecisionEnv
 
 pytestmark = pytest.mark.timeout(600)  # the first run compiles
 
@@ -47,7 +47,7 @@ def test_same_seed_same_trajectory_and_other_seed_other():
 
 
 def test_single_environment_is_the_batch_with_one_row():
-    env, batch = SynthesisEnv(), BatchedSynthesis(rows=4, seed=9, threads=1)
+    env, batch = DecisionEnv(), BatchedSynthesis(rows=4, seed=9, threads=1)
     env.reset(seed=9)
     rng = np.random.default_rng(1)
     for _ in range(25):
@@ -63,7 +63,7 @@ def test_single_environment_is_the_batch_with_one_row():
 
 
 def test_environment_is_pickled_in_the_middle_of_an_episode():
-    env = SynthesisEnv(render_mode="ansi")
+    env = DecisionEnv(render_mode="ansi")
     env.reset(seed=3)
     mix = np.zeros(len(env.batch.nvec), dtype=np.int64)
     env.step(mix)
@@ -74,11 +74,11 @@ def test_environment_is_pickled_in_the_middle_of_an_episode():
     np.testing.assert_array_equal(ours[0], theirs[0])
     assert ours[1] == theirs[1]
     assert copy.render() == env.render()
-    assert "for 1.4 h in air" in str(env.render())
+    assert "for 2 h in air" in str(env.render())
 
 
 def test_end_shows_the_truth_and_keeps_the_steps_until_the_reset():
-    env = SynthesisEnv()
+    env = DecisionEnv()
     env.reset(seed=1)
     action = np.zeros(len(env.batch.nvec), dtype=np.int64)
     env.step(action)

@@ -95,3 +95,36 @@ def test_a_system_without_a_quick_model_is_refused_with_the_command(monkeypatch,
     monkeypatch.setattr(quick, "_path", lambda system: tmp_path / f"{system}.quick.json")
     with pytest.raises(ConfigError, match=r"no quick model.*python -m sdl\.analysis\.quick ba-ti"):
         BatchedSynthesis("batio3-coarse")
+
+
+def test_patterns_and_their_fits_take_the_place_of_estimates():
+    """Same truth and prices; other estimates, close to the truth; the same for the same seed."""
+    runs = {}
+    for obs in ("estimate", "pattern", "pattern "):
+        batch = BatchedSynthesis("batio3-coarse", 2, seed=5, threads=1, obs=obs.strip())
+        names = [entry.name for entry in batch.entries]
+        verb = batch.problem.choices.verbs.index
+        actions = np.zeros((2, len(batch.nvec)), dtype=np.int64)
+        batch.step(actions)
+        actions[:, 0], actions[:, 1], actions[:, 2] = verb("anneal"), 12, 6
+        batch.step(actions)
+        actions[:] = 0
+        actions[:, 0] = verb("scan_8")
+        seen = batch.step(actions)[0].copy()
+        actions[:, 0] = verb("stop")
+        _, reward, ended, _, info = batch.step(actions)
+        assert ended.all()
+        part = names.index("scan.phase_0.fraction")
+        runs[obs] = (seen, info["final_observation"].copy(), reward.copy(), info["cost"].copy())
+        phases = seen[:, part : part + 36].reshape(2, 6, 6)
+        assert abs(phases[:, :, 0].sum() - 2.0) < 0.02
+        assert (phases[:, 0, 1] > 0).all()
+    quick, full, again = runs.values()
+    np.testing.assert_array_equal(quick[3], full[3])
+    assert np.abs(quick[0] - full[0]).max() > 1e-4
+    first = names.index("scan.phase_0.fraction")
+    assert np.abs(quick[1][:, first] - full[1][:, first]).max() < 0.15
+    for one, two in zip(full, again, strict=True):
+        np.testing.assert_array_equal(one, two)
+    with pytest.raises(ConfigError, match="kind of scan"):
+        BatchedSynthesis("batio3-coarse", 1, obs="photograph")

@@ -66,7 +66,8 @@ def test_samples_are_made_scanned_and_handed_in():
 
 def test_a_row_does_not_depend_on_the_batch():
     def trajectory(rows, first, threads):
-        batch = BatchedSynthesis("ybco", rows, seed=3, first_index=first, threads=threads)
+        numbers = range(first, first + rows)
+        batch = BatchedSynthesis("ybco", rows, seed=3, identities=numbers, threads=threads)
         plan = np.random.default_rng(5).integers(0, batch.nvec, size=(4, 6, len(batch.nvec)))
         plan[:, 0, 0], plan[:, 2, 0], plan[:, 4, 0] = 0, 3, 4
         seen = []

@@ -3,10 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba import typeof
 
 from envs.batched import BatchedSynthesis
+from sdl.chemistry.system import load_system, system_names
 from simulators import batch, compiled, kernel
 from simulators.laboratory import nominal_laboratory
+from simulators.network import Network
 
 
 @pytest.mark.parametrize("function", [batch.draw_of, batch.perform, kernel.scratch])
@@ -45,3 +48,9 @@ def test_every_file_with_compiled_functions_is_in_the_key_of_the_cache():
                for line in path.read_text(encoding="utf-8").splitlines())
     }  # fmt: skip
     assert with_code <= set(compiled.SOURCES)
+
+
+def test_one_compiled_kernel_serves_all_systems():
+    # An array in another order is another type, and compiling takes a minute or two.
+    types = {str(typeof(Network(load_system(name)).net)) for name in system_names()}
+    assert len(types) == 1

@@ -121,7 +121,6 @@ def test_pieces_join_to_the_segment(segment):
     assert all(a.end_c == b.start_c for a, b in itertools.pairwise(every))
 
 
-@pytest.mark.skipif(not hasattr(Reactor, "wash"), reason="the reactor cannot wash yet")
 def test_washing_takes_soluble_salts_away_and_nothing_else():
     system = load_system("y-mn-na-cl-c-o")
     names = ("YCl3", "Mn2O3", "Na2CO3")

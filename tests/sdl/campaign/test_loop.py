@@ -25,7 +25,17 @@ from sdl.core.event import (
 )
 from sdl.core.material import SampleState
 from sdl.core.proposal import Proposal
-from sdl.core.recipe import Anneal, Characterise, Continue, Dose, Mix, Recipe, Regrind, Stop
+from sdl.core.recipe import (
+    Anneal,
+    Characterise,
+    Continue,
+    Dose,
+    Mix,
+    Quench,
+    Recipe,
+    Regrind,
+    Stop,
+)
 from sdl.journal.journal import Journal
 from sdl.journal.projection import projection
 from sdl.tasks.task import load_task
@@ -170,6 +180,35 @@ def test_an_open_recipe_asks_the_policy_step_by_step():
         "stop",
     ]
     assert second.weight_fraction > first.weight_fraction + 3 * first.sigma
+
+
+def test_an_answer_of_several_steps_quenches_what_was_annealed():
+    def answer(view):
+        if len(view.observations) == 1:
+            hotter = Anneal(temperature_c=900.0, dwell_h=8.0)
+            return (Regrind(mill_min=20.0), hotter, Quench(), Characterise())
+        return (Stop(),)
+
+    recipe = hot(Characterise(), Continue(), temperature_c=800.0, dwell_h=1.0)
+    campaign = scripted(Scripted([recipe], answer))
+    campaign.run()
+    decided = events_of(campaign, Decided)
+    kinds = [[step.kind for step in d.steps] for d in decided]
+    assert kinds == [["regrind", "anneal", "quench", "characterise"], ["stop"]]
+    anneals = [i.command.args for i in events_of(campaign, Intended) if "dwell_h" in i.command.args]
+    assert [a["cooling"] for a in anneals] == ["furnace", "hold"]
+    finished = events_of(campaign, Finished)
+    assert [f.state for f in finished] == [SampleState.FINISHED]
+
+
+@pytest.mark.parametrize("bad", [(), (Quench(),), (Stop(), Characterise())])
+def test_an_answer_that_breaks_the_order_of_steps_ends_the_sample_with_the_reason(bad):
+    recipe = hot(Characterise(), Continue(), temperature_c=800.0, dwell_h=1.0)
+    campaign = scripted(Scripted([recipe], lambda view: bad))
+    campaign.run()
+    (decided,) = events_of(campaign, Decided)
+    assert decided.step.kind == "stop"
+    assert "vetoed, step-order" in decided.reason
 
 
 def test_samples_with_the_same_program_share_a_furnace_run_and_its_price():

@@ -1,0 +1,1 @@
+"""Policies learned in the twin: configs, networks, training, artifacts."""

@@ -1,0 +1,191 @@
+"""The training file: what is learned, on which tasks, with which sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from sdl.core.model import Frozen, SafeId, content_hash
+from sdl.core.yaml import load
+
+Algorithm = Literal["maskable_ppo", "recurrent_ppo", "crossq"]
+Environment = Literal["plain", "cursor", "continuous"]
+
+
+def _whole(value: Any) -> Any:
+    """YAML 1.1 reads ``1e6`` as text and ``1.0e6`` as a number with a point: both are meant."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads ``3e-4`` as text."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Number = Annotated[float, BeforeValidator(_number)]
+
+
+class Net(Frozen):
+    """Sizes of actor and critic."""
+
+    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        default=(128, 128), min_length=1
+    )
+    slot_size: int = Field(default=32, ge=1, le=1024)
+    """Width of the network that the slots of the shelf share."""
+    lstm_size: int = Field(default=128, ge=1, le=1024)
+    """Width of the recurrent layer; ``recurrent_ppo`` only."""
+
+
+class Ppo(Frozen):
+    """Settings of the two PPOs. Rewards are taken as they are and nothing is discounted."""
+
+    n_steps: int = Field(default=16, ge=1)
+    """Decisions of each row between two updates."""
+    batch_size: int = Field(default=4096, ge=2)
+    epochs: int = Field(default=4, ge=1)
+    learning_rate: Number = Field(default=1e-3, gt=0.0)
+    anneal: bool = True
+    """Whether the learning rate falls to 0 on a straight line."""
+    ent_coef: Number = Field(default=0.01, ge=0.0)
+    """Weight of the entropy in the loss; falls with ``anneal`` as the learning rate does."""
+    gae_lambda: Number = Field(default=0.95, gt=0.0, le=1.0)
+    clip_range: Number = Field(default=0.2, gt=0.0)
+    vf_coef: Number = Field(default=0.5, ge=0.0)
+    max_grad_norm: Number = Field(default=0.5, gt=0.0)
+    target_kl: Number | None = Field(default=None, gt=0.0)
+    """An update stops early when the policy has moved 1.5 times as far."""
+
+
+class CrossQ(Frozen):
+    """Settings of CrossQ, on the continuous environment."""
+
+    learning_rate: Number = Field(default=1e-3, gt=0.0)
+    batch_size: int = Field(default=256, ge=2)
+    buffer: Whole = Field(default=300_000, ge=1000)
+    """Transitions that are kept."""
+    first: Whole = Field(default=2_000, ge=0)
+    """Random steps before the first update."""
+    updates_per_step: Number = Field(default=0.05, gt=0.0)
+    """Updates of the networks per decision of a row."""
+
+
+class TrainConfig(Frozen):
+    """A training file (``sdl train``); budgets are steps, never time."""
+
+    name: SafeId
+    algorithm: Algorithm = "maskable_ppo"
+    environment: Environment = "cursor"
+    """plain: one decision per step, heads of one task; cursor: heads and observation that are the
+    same for all tasks; continuous: numbers instead of heads (``crossq``)."""
+    tasks: tuple[SafeId, ...] = Field(default=("batio3-coarse",), min_length=1)
+    """Tasks of one policy; the rows are shared out evenly."""
+    split: Literal["train", "tune"] = "train"
+    """Laboratories to learn in; those that judge are never offered."""
+    steps: Whole = Field(default=1_000_000, ge=1)
+    """Decisions of all rows together."""
+    rows: int = Field(default=512, ge=1, le=65536)
+    """Environments that are stepped together, all tasks together."""
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(
+        default=(0, 1, 2, 3, 4), min_length=1
+    )
+    workers: int = Field(default=2, ge=1)
+    """Seeds at a time; each has one thread."""
+    checkpoints: int = Field(default=10, ge=1)
+    """Pieces of a run. After each one the state is saved and every row begins a new episode, so
+    that a run which was stopped goes on exactly as one which was not."""
+    samples_per_lab: int = Field(default=1, ge=1)
+    """Episodes in a row that share a hidden laboratory."""
+    belief: tuple[Number, Number] | None = None
+    """Narrowest and widest belief about a laboratory, as shares of the prior's widths; as wide as
+    the prior if left out. For cursor and continuous."""
+    max_decisions: int = Field(default=12, ge=3)
+    furnace_hours: Number | None = Field(default=None, gt=0.0)
+    """Furnace time of an episode, h; the task's budget per experiment if left out."""
+    evaluation_episodes: int = Field(default=512, ge=1)
+    """Episodes of each task that judge the result, in tuning laboratories."""
+    parent: str | None = None
+    """Policy file to start from."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    net: Net = Net()
+    ppo: Ppo = Ppo()
+    crossq: CrossQ = CrossQ()
+
+    @field_validator("seeds", "tasks")
+    @classmethod
+    def _no_repeats(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("one stands twice; allowed: each once")
+        return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> TrainConfig:
+        if self.rows % len(self.tasks):
+            raise ValueError(
+                f"{self.rows} rows cannot be shared by {len(self.tasks)} tasks; "
+                f"allowed: a multiple of {len(self.tasks)}"
+            )
+        if (self.algorithm == "crossq") != (self.environment == "continuous"):
+            raise ValueError(
+                f"{self.algorithm} does not fit the environment {self.environment}; allowed: "
+                "crossq with continuous, the others with plain or cursor"
+            )
+        if self.belief is not None and (
+            self.environment == "plain" or not 0.0 <= self.belief[0] <= self.belief[1]
+        ):
+            raise ValueError(
+                "belief does not fit; allowed: two rising numbers from 0 on, with the environment "
+                "cursor or continuous"
+            )
+        if self.environment == "plain" and len(self.tasks) > 1:
+            raise ValueError(
+                "the environment plain has other spaces for each task; "
+                "allowed: one task, or the environment cursor"
+            )
+        if self.steps < self.rollout * self.checkpoints:
+            raise ValueError(
+                f"{self.steps} steps are fewer than {self.checkpoints} pieces of one rollout; "
+                f"allowed: {self.rollout * self.checkpoints} or more"
+            )
+        return self
+
+    @property
+    def rollout(self) -> int:
+        """Decisions between two updates."""
+        return self.rows * (1 if self.algorithm == "crossq" else self.ppo.n_steps)
+
+    @property
+    def pieces(self) -> tuple[int, ...]:
+        """Decisions of each piece: whole rollouts, together ``steps`` or just above."""
+        rollouts = -(-self.steps // self.rollout)
+        ends = [rollouts * (k + 1) // self.checkpoints for k in range(self.checkpoints)]
+        return tuple(
+            (end - begin) * self.rollout for begin, end in zip([0, *ends], ends, strict=False)
+        )
+
+    @property
+    def hash(self) -> str:
+        """Of everything that changes what one seed learns."""
+        return content_hash(self.model_dump(mode="json", exclude={"seeds", "workers", "name"}))
+
+
+def read_training(path: Path) -> TrainConfig:
+    """The config of a training file.
+
+    Raises:
+        ConfigError: With file and line.
+    """
+    return load(path, TrainConfig, "the training file")

@@ -1,0 +1,402 @@
+"""Trials: what plans and players reach in numbered laboratories, the same draws for all.
+
+An episode is named by (task, split, seed, identity): its hidden laboratory, the errors of its
+balance and of its scans follow from these four. Whoever plays identity 17 of a trial meets what
+everybody else met there, so that differences between players are not those between laboratories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.plans import Plans
+from envs.batched import BatchedSynthesis
+from envs.tables import VERB, WAIT, BoolArray
+from sdl.core.errors import ConfigError
+from sdl.core.recipe import describe_step
+from sdl.tasks.task import Task, load_task
+from simulators.laboratory import Split
+from simulators.network import FloatArray, IntArray
+
+JUDGED = 500
+"""Laboratories that policies are judged in."""
+SEEDS: dict[Split, int] = {"train": 1_000_003, "tune": 2_000_003, "judge": 3_000_017}
+"""Seed of each split's trials; frozen, for figures are compared over months."""
+ROWS = 4096
+"""Rows of one batch."""
+KEPT = 8
+"""Batches that are kept for the next plans in the same laboratories."""
+TOLERANCE = 3e-3
+"""Of the solver while searching: a return is off by 0.001 on average and by 0.012 at most (YBCO,
+512 plans against the setting of gate V1), in less than a third of the time."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """How episodes ended, one entry each.
+
+    Attributes:
+        returns: Sum of the rewards: what the sample is worth less what it cost.
+        cost: Prices paid.
+        purity: True weight fraction of the target.
+        share: Smallest share, over the cations, of what was charged that ended in the target.
+        pure: Whether the bonus was earned.
+        decisions: Decisions taken.
+    """
+
+    returns: FloatArray
+    cost: FloatArray
+    purity: FloatArray
+    share: FloatArray
+    pure: BoolArray
+    decisions: IntArray
+
+    @property
+    def value(self) -> FloatArray:
+        """What the sample is worth, prices left out: the cost-free return."""
+        return self.returns + self.cost
+
+    def __len__(self) -> int:
+        """Number of episodes."""
+        return len(self.returns)
+
+    @classmethod
+    def empty(cls, count: int) -> Outcomes:
+        """Outcomes of episodes that have not been played."""
+        return cls(
+            returns=np.zeros(count),
+            cost=np.zeros(count),
+            purity=np.zeros(count),
+            share=np.zeros(count),
+            pure=np.zeros(count, dtype=np.bool_),
+            decisions=np.zeros(count, dtype=np.int64),
+        )
+
+    def put(self, rows: IntArray | slice, other: Outcomes) -> None:
+        """Overwrites some episodes."""
+        for field in fields(self):
+            getattr(self, field.name)[rows] = getattr(other, field.name)
+
+    def take(self, rows: IntArray | slice) -> Outcomes:
+        """Some of the episodes."""
+        return Outcomes(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class Move:
+    """One step of a rollout: what was seen, done and paid."""
+
+    identity: int
+    decision: int
+    action: tuple[int, ...]
+    words: str
+    reward: float
+    total: float
+    """Sum of the rewards so far."""
+    seen: dict[str, float]
+    """Numbers of the observation before the step that a reader wants, by name."""
+
+
+class Player(Protocol):
+    """Decides step by step in many episodes at once."""
+
+    name: str
+
+    def begin(self, identities: IntArray) -> None:
+        """Before the first decision; row ``i`` will be the episode ``identities[i]``.
+
+        A player may seed its dice with the numbers and knows nothing else by them.
+        """
+        ...
+
+    def act(self, observation: NDArray[np.float32], mask: BoolArray) -> NDArray[Any]:
+        """One action per row.
+
+        Args:
+            observation: Shape ``(rows, numbers)``; overwritten by the next step.
+            mask: Shape ``(rows, sum of options)``, head after head.
+
+        Returns:
+            Integers, shape ``(rows, heads)``. Rows whose episode has ended are not looked at.
+        """
+        ...
+
+
+class Environment(Protocol):
+    """What a trial needs of a batched environment; ``BatchedSynthesis`` has it."""
+
+    def reset(self, seed: int | None = None) -> tuple[Any, dict[str, Any]]:
+        """Starts the first episode of a seed."""
+        ...
+
+    def step(self, actions: NDArray[Any]) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """One decision of each row."""
+        ...
+
+    def action_masks(self) -> BoolArray:
+        """What is possible now."""
+        ...
+
+
+EnvironmentMaker = Callable[["Trial", IntArray], Environment]
+"""Makes the environment that a player was trained on, for some identities of a trial."""
+
+
+class _Batch(BatchedSynthesis):
+    """A batch whose solver is as exact as asked."""
+
+    def __init__(self, tolerance: float | None, **settings: Any) -> None:
+        super().__init__(**settings)
+        if tolerance is not None:
+            self._rules = self._rules._replace(tolerance=tolerance)
+
+
+class Trial:
+    """Numbered laboratories of one split, and what is reached in them.
+
+    Args:
+        task: A task with a space, or its name.
+        split: Which laboratories.
+        count: How many, numbered from ``first``.
+        first: Number of the first.
+        seed: Seed of every draw; the split's own if ``None``.
+        max_decisions: Decisions of an episode.
+        tolerance: Of the solver; the environment's own if ``None``. A search may use ``TOLERANCE``;
+            whatever is reported is played again without.
+        threads: Threads to use; all cores if ``None``.
+
+    Raises:
+        ConfigError: No laboratory is asked for.
+    """
+
+    def __init__(
+        self,
+        task: Task | str,
+        split: Split,
+        count: int,
+        *,
+        first: int = 0,
+        seed: int | None = None,
+        max_decisions: int = 12,
+        tolerance: float | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if count < 1:
+            raise ConfigError("a trial needs a laboratory", got=count, allowed=">= 1")
+        self.task = load_task(task) if isinstance(task, str) else task
+        self.split: Split = split
+        self.seed = SEEDS[split] if seed is None else seed
+        self.identities = np.arange(first, first + count, dtype=np.int64)
+        self.max_decisions = max_decisions
+        self.tolerance = tolerance
+        self.threads = threads
+        self._batches: dict[bytes, _Batch] = {}
+        self.plans = Plans(self.batch(self.identities[:1]).problem.choices, max_decisions)
+
+    def __len__(self) -> int:
+        """Number of laboratories."""
+        return len(self.identities)
+
+    def with_tolerance(self, tolerance: float | None) -> Trial:
+        """The same laboratories with another accuracy of the solver."""
+        return Trial(
+            self.task,
+            self.split,
+            len(self),
+            first=int(self.identities[0]),
+            seed=self.seed,
+            max_decisions=self.max_decisions,
+            tolerance=tolerance,
+            threads=self.threads,
+        )
+
+    def batch(self, identities: IntArray) -> BatchedSynthesis:
+        """The environment of some identities, at the start of their first episode.
+
+        The last few are kept: a search plays the same laboratories again and again.
+        """
+        key = np.ascontiguousarray(identities, dtype=np.int64).tobytes()
+        kept = self._batches.pop(key, None)
+        if kept is None:
+            kept = _Batch(
+                self.tolerance,
+                task=self.task,
+                rows=len(identities),
+                seed=self.seed,
+                identities=identities,
+                split=self.split,
+                max_decisions=self.max_decisions,
+                threads=self.threads,
+            )
+        else:
+            kept.reset(self.seed)
+        self._batches[key] = kept
+        while len(self._batches) > KEPT:
+            self._batches.pop(next(iter(self._batches))).close()
+        return kept
+
+    def play_plans(self, actions: IntArray, rows: IntArray | None = None) -> Outcomes:
+        """Plays one plan in each of some laboratories.
+
+        An action that is forbidden when its turn comes is lost, as for everybody.
+
+        Args:
+            actions: Shape ``(plans, decisions, heads)``; a plan ends with its first stop.
+            rows: For each plan the place of its laboratory among ``identities``; in order if
+                ``None``.
+        """
+        where = np.arange(len(actions)) if rows is None else np.asarray(rows)
+        found = Outcomes.empty(len(actions))
+        for start in range(0, len(actions), ROWS):
+            part = slice(start, min(start + ROWS, len(actions)))
+            batch = self.batch(self.identities[where[part]])
+            plan = actions[part]
+
+            def act(n: int, plan: IntArray = plan) -> IntArray:
+                return plan[:, min(n, plan.shape[1] - 1)]
+
+            found.put(part, _episodes(batch, len(plan), self.max_decisions, act))
+        return found
+
+    def play_genes(self, genes: IntArray, rows: IntArray | None = None) -> Outcomes:
+        """As ``play_plans``, for plans as whole numbers, shape ``(plans, genes)``."""
+        return self.play_plans(self.plans.actions(genes), rows)
+
+    def play_one(self, genes: IntArray) -> Outcomes:
+        """One plan, shape ``(genes,)``, in all laboratories."""
+        return self.play_genes(np.repeat(genes[None], len(self), axis=0))
+
+    def play(self, player: Player, environment: EnvironmentMaker | None = None) -> Outcomes:
+        """A player in all laboratories, one episode each.
+
+        Args:
+            player: Who decides.
+            environment: Where it does; the physical environment of the trial if ``None``.
+        """
+        found = Outcomes.empty(len(self))
+        for start in range(0, len(self), ROWS):
+            part = slice(start, min(start + ROWS, len(self)))
+            identities = self.identities[part]
+            batch = _make(self, identities, environment)
+            player.begin(identities)
+            masks = batch.action_masks
+            seen = [batch.reset(self.seed)[0]]
+
+            def act(
+                n: int, masks: Callable[[], BoolArray] = masks, seen: list[Any] = seen
+            ) -> NDArray[Any]:
+                return player.act(seen[0], masks())
+
+            found.put(part, _episodes(batch, len(identities), None, act, seen))
+        return found
+
+
+def _make(trial: Trial, identities: IntArray, make: EnvironmentMaker | None) -> Environment:
+    return trial.batch(identities) if make is None else make(trial, identities)
+
+
+LONGEST = 1000
+"""Steps after which an episode counts as endless."""
+
+
+def _episodes(
+    batch: Environment,
+    rows: int,
+    decisions: int | None,
+    act: Callable[[int], NDArray[Any]],
+    seen: list[Any] | None = None,
+) -> Outcomes:
+    """Plays every row to the end of its first episode.
+
+    Raises:
+        ConfigError: An episode does not end.
+    """
+    found, running = Outcomes.empty(rows), np.ones(rows, dtype=np.bool_)
+    for n in range(decisions or LONGEST):
+        actions = act(n)
+        if decisions is not None:  # plans: whoever has ended waits
+            actions = np.where(running[:, None], actions, 0)
+            actions[~running, VERB] = WAIT
+        observation, reward, ended, _, info = batch.step(actions)
+        if seen is not None:
+            seen[0] = observation
+        found.returns[running] += reward[running]
+        found.decisions[running] += 1
+        last = running & ended
+        found.purity[last], found.share[last] = info["purity"][last], info["yield"][last]
+        found.cost[last], found.pure[last] = info["cost"][last], info["bonus"][last]
+        running &= ~ended
+        if not running.any():
+            return found
+    raise ConfigError("an episode does not end", got=f"{int(running.sum())} rows are still running")
+
+
+def mean_of(played: Sequence[Outcomes]) -> Outcomes:
+    """Means over repeats of the same episodes; ``pure`` where at least half of them were."""
+    first = played[0]
+    means = {
+        field.name: np.mean([getattr(each, field.name) for each in played], axis=0)
+        for field in fields(first)
+    }
+    return replace(
+        first,
+        **{
+            **means,
+            "pure": means["pure"] >= 0.5,
+            "decisions": np.rint(means["decisions"]).astype(np.int64),
+        },
+    )
+
+
+SHOWN = (
+    "sample.thermocouple",
+    "sample.mass",
+    "sample.fired",
+    "scan.fresh",
+    "scan.phase_0.fraction",
+    "scan.phase_0.sigma",
+    "scan.phase_0.is_target",
+    "left.furnace",
+    "spent.total",
+)
+"""Numbers of the observation that a rollout shows."""
+
+
+def rollout(trial: Trial, player: Player, place: int = 0) -> list[Move]:
+    """One episode of a player in the physical environment, step by step.
+
+    Args:
+        trial: The laboratories.
+        player: Who decides.
+        place: Which laboratory, by its place in the trial.
+    """
+    identities = trial.identities[place : place + 1]
+    batch = trial.batch(identities)
+    names = [entry.name for entry in batch.entries]
+    shown = [(name, names.index(name)) for name in SHOWN if name in names]
+    player.begin(identities)
+    moves: list[Move] = []
+    observation, total, ended = batch.observations, 0.0, False
+    while not ended:
+        before = {name: round(float(observation[0, at]), 6) for name, at in shown}
+        action = np.asarray(player.act(observation, batch.action_masks()), dtype=np.int64)
+        observation, reward, done, _, info = batch.step(action)
+        ended, total = bool(done[0]), total + float(reward[0])
+        words = ", ".join(describe_step(s) for s in batch.problem.choices.steps(action))
+        moves.append(
+            Move(
+                identity=int(identities[0]),
+                decision=len(moves),
+                action=tuple(int(a) for a in action[0]),
+                words=f"{words} (forbidden)" if info["vetoed"][0] else words,
+                reward=float(reward[0]),
+                total=total,
+                seen=before,
+            )
+        )
+    return moves
