@@ -259,6 +259,14 @@ class BatchedSynthesis:
         return self._labs
 
     @property
+    def bottles(self) -> FloatArray:
+        """Ln(true / label) of the lots as known from scans: mean, then covariance.
+
+        Shape (rows, 1 + lots, lots).
+        """
+        return self._state.bottle[:, :-1]
+
+    @property
     def anneals(self) -> int:
         """Anneals carried out so far."""
         return int(self._result.counts[ANNEALS].sum())
