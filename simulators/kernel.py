@@ -31,7 +31,7 @@ from simulators.laws import law_resistance
 from simulators.melts import liquid_shares, state_factor
 from simulators.net import Draw, FloatArray, Net
 from simulators.powder import coarsen, dispense, mill, press, solid_masses, wash
-from simulators.segment import FORMED, PACE, Scratch, enter, leave, scratch
+from simulators.segment import FORMED, PACE, Scratch, enter, leave, scratch, supply
 from simulators.step_error import step_error
 from simulators.steps import (
     IDLE,
@@ -40,7 +40,6 @@ from simulators.steps import (
     pass_step,
     reopen,
     start_step,
-    supply,
     take,
 )
 

@@ -117,7 +117,7 @@ def _net(network: Network) -> Net:
         **lists._asdict(),
         row=_kinetics_rows(network),
         # In rows even where there is one column, or the solver is compiled once more for it.
-        lone_ln=np.ascontiguousarray(_lone_ln(system, laws, tables, place)),
+        lone_ln=_lone_ln(system, laws, tables, place),
         energy=_energies(network),
         energy_start_k=system.range_k()[0],
         energy_step_k=min(p.gibbs.step_k for p in system.phases),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simulators.compiled import borrowing, compiled, inlined
-from simulators.conditions import LIVE, Awake
+from simulators.conditions import COUNT, LIVE, Awake
 from simulators.net import FloatArray, Net
 
 ROWS = 22
@@ -109,3 +109,16 @@ def leave(net: Net, material: FloatArray, work: Scratch) -> None:
             material[solids + p - net.used] = work.moles[n]
         else:
             material[p], material[2 * solids + p] = work.moles[n], work.charge[n]
+
+
+@borrowing
+def supply(awake: Awake, moles: FloatArray) -> float:
+    """Upper bound of the reactants that reactions could still take, mmol."""
+    left = 0.0
+    for a in range(awake.size[COUNT]):
+        amount = float(moles[awake.place[0, a]])
+        for k in range(1, 3):
+            if awake.place[k, a] != 0:
+                amount = min(amount, float(moles[awake.place[k, a]]))
+        left += amount
+    return left

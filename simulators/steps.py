@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from simulators.compiled import borrowing, cube_root, inlined
-from simulators.conditions import ABSENT, COUNT, FEW, LINED, LIVE, NEW, RUNNING, TRACE, Awake
+from simulators.conditions import ABSENT, COUNT, FEW, LINED, LIVE, NEW, RUNNING, TRACE
 from simulators.laws import law_integral, unreacted
 from simulators.melts import state_factor
 from simulators.net import FloatArray, Net
@@ -56,19 +56,6 @@ LEAST_LIFT = 1.0e-3
 """One over the factor by which a melt may speed a reaction up, for that purpose."""
 SPILT = 1.0e-13
 """Share of the sample's cations that may fall below zero by round-off."""
-
-
-@borrowing
-def supply(awake: Awake, moles: FloatArray) -> float:
-    """Upper bound of the reactants that reactions could still take, mmol."""
-    left = 0.0
-    for a in range(awake.size[COUNT]):
-        amount = float(moles[awake.place[0, a]])
-        for k in range(1, 3):
-            if awake.place[k, a] != 0:
-                amount = min(amount, float(moles[awake.place[k, a]]))
-        left += amount
-    return left
 
 
 @borrowing

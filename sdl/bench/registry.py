@@ -25,8 +25,7 @@ def run_bench(
 
     Args:
         name: One of ``NAMES``.
-        seeds: Laboratories (loop), kills (crash) or seeds (routes, train); the bench's own if
-            ``None``.
+        seeds: Laboratories (loop), kills (crash), seeds (routes, train); ``None``: its own number.
         quick: A smaller run of the same kind.
         stored: ``train`` only: judge the shipped policies instead of training.
         table: ``routes`` only: another table.
@@ -69,9 +68,8 @@ def run_bench(
         return crash.run(kills=seeds or (4 if quick else 50))
     from sdl.bench import routes
 
-    return routes.run(
-        seeds=seeds or 30, quick=quick, table=table, target=target or routes.SHIPPED_TARGET
-    )
+    target = target or routes.SHIPPED_TARGET
+    return routes.run(seeds=seeds or 30, quick=quick, table=table, target=target)
 
 
 def _check(name: str, *, routes: bool, physics: bool, train: bool) -> None:
