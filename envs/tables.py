@@ -136,6 +136,7 @@ class Desk(NamedTuple):
     lot_solid: IntArray  # (L,)
     target: int
     cation: FloatArray  # (C, S) moles of each cation per mole of solid
+    volatile: IntArray  # (C,) 1 if a vapour carries the cation away
     station: Station
     price: Price
     choice: Choice
