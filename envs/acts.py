@@ -223,6 +223,36 @@ def scan(
 
 
 @compiled
+def ended_share(solids: int, desk: Desk, state: State, i: int) -> float:
+    """The yield: smallest share, over the target's cations, of what was charged that is in it.
+
+    Of a volatile cation, charged in excess to make good what the furnace loses, no more counts as
+    charged than the target needs beside the scarcest of the other cations: an excess costs no
+    yield. What is lost below that amount, and a shortage of any cation, count in full; so does an
+    excess of the others. In purity the excess counts as the impurity that it is.
+
+    Args:
+        solids: Number of solids.
+        desk: Constants.
+        state: Samples.
+        i: The row.
+    """
+    target = desk.target
+    made = state.vector[i, target] + state.vector[i, solids + target]
+    room = math.inf  # mmol of target that the cations suffice for that do not evaporate
+    for c in range(desk.cation.shape[0]):
+        if desk.volatile[c] == 0:
+            room = min(room, state.charged[i, c] / desk.cation[c, target])
+    share = 1.0
+    for c in range(desk.cation.shape[0]):
+        charged = state.charged[i, c]
+        if desk.volatile[c] == 1:
+            charged = min(charged, room * desk.cation[c, target])
+        share = min(share, desk.cation[c, target] * made / charged)
+    return share
+
+
+@compiled
 def finish(
     net: Net, desk: Desk, scanner: Scanner, state: State, result: Result, i: int, key: np.uint64,
     mount: np.uint64, truth: FloatArray, work: FloatArray,
@@ -230,10 +260,7 @@ def finish(
     """Scans the cold sample for 8 minutes and scores it; returns the reward."""
     price = scan(net, desk, scanner, state, result, i, 1, key, mount, truth, work)
     target, solids = desk.target, net.molar_mass.size
-    made = state.vector[i, target] + state.vector[i, solids + target]
-    share = 1.0
-    for c in range(desk.cation.shape[0]):
-        share = min(share, desk.cation[c, target] * made / state.charged[i, c])
+    share = ended_share(solids, desk, state, i)
     purity, impurity = truth[target], 0.0
     for p in range(solids):
         if p != target:

@@ -204,6 +204,7 @@ class Problem:
             ),
             target=solids.index(self.task.target.phase),
             cation=np.array([[c.get(e, 0.0) for c in compositions] for e in self.cations]),
+            volatile=self._volatile(),
             station=self._station(stations),
             price=self._price(),
             choice=self._choice(),
@@ -223,6 +224,12 @@ class Problem:
             per = brought[0] if brought else 0.0
             moles.append(lot.assay * per / phase.molar_mass_g_per_mol)
         return np.array(moles, dtype=np.float64)
+
+    def _volatile(self) -> IntArray:
+        """1 for each cation that stands in a gas of the system, as lithium in Li2O-gas."""
+        # Carbon, hydrogen and oxygen come and go with the furnace gas: they are no loss.
+        carried = {e for p in self.network.system.vapours for e in p.composition} - {"C", "H", "O"}
+        return np.array([int(e in carried) for e in self.cations], dtype=np.int64)
 
     def _draw(self, laboratory: Laboratory) -> Draw:
         return draw_arrays(self.network, laboratory, self.task.laboratory.shelf)

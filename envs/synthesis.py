@@ -178,7 +178,11 @@ class SynthesisEnv(SampleEnv):
     sample). A stop pays ``yield * purity**2``, and 0.25 more if the true purity is at least 0.95
     with no other phase above 2 wt% and the final scan's estimate lies at least 1.96 sigma above
     0.90. ``yield`` is the smallest share, over the target's cations, of what was charged that ended
-    in the target. A return lies below 1.25.
+    in the target. Of a volatile cation (lithium: one that a vapour of the system carries away) no
+    more counts as charged than the target needs beside the scarcest of the other cations, so that
+    an excess costs no yield; a shortage and what is lost below that amount do. Purity is by weight
+    of the whole powder: leftovers of an excess count against it, and so do by-products that water
+    dissolves until they are washed out. A return lies below 1.25.
 
     ## Starting State
     An empty vial at room temperature in a laboratory of the split: a new one every

@@ -138,6 +138,7 @@ class Desk(NamedTuple):
     bottle_sd: FloatArray  # (L,) of ln(true / label assay) that the task hides
     target: int
     cation: FloatArray  # (C, S) moles of each cation per mole of solid
+    volatile: IntArray  # (C,) 1 if a vapour carries the cation away
     station: Station
     price: Price
     choice: Choice

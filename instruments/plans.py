@@ -21,6 +21,7 @@ from instruments.devices.faces import (
     Mixer,
     QuenchStation,
     TransferArm,
+    Washer,
 )
 from instruments.devices.station import StationFace
 from instruments.drivers.base import require_same
@@ -90,6 +91,20 @@ def start_quench(
     return start(device, Job(label, Verb.QUENCH, (sample,), {"cooling": cooling}), md=md)
 
 
+def start_wash(
+    device: Washer,
+    label: str,
+    sample: str,
+    solvent: str,
+    duration_min: float,
+    *,
+    md: Metadata = None,
+) -> Plan:
+    """Washes a vial for ``duration_min``, then dries it."""
+    args = {"solvent": solvent, "duration_min": duration_min}
+    return start(device, Job(label, Verb.WASH, (sample,), args), md=md)
+
+
 def start_scan(
     device: Diffractometer, label: str, sample: str, scan_min: float, *, md: Metadata = None
 ) -> Plan:
@@ -142,6 +157,11 @@ def collect_anneal(device: Furnace, label: str, *, md: Metadata = None) -> Plan:
 
 def collect_quench(device: QuenchStation, label: str, *, md: Metadata = None) -> Plan:
     """The end of cooling."""
+    return collect(device, label, md=md)
+
+
+def collect_wash(device: Washer, label: str, *, md: Metadata = None) -> Plan:
+    """The end of washing and drying."""
     return collect(device, label, md=md)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from sdl.core.capabilities import SOLVENTS
 from sdl.core.command import Verb
 from sdl.core.errors import DeviceError
 from sdl.core.property import Property
@@ -40,7 +41,7 @@ class Beginning:
 class Beginnings:
     """Checks what a station needs before it starts, and says what it will do. Changes nothing.
 
-    Every method raises ``BusyError`` while the station works (a quench: on that vial).
+    Every method raises ``BusyError`` while the station works (quench and wash: on that vial).
 
     Args:
         effects: Matter and noise.
@@ -124,15 +125,33 @@ class Beginnings:
         Raises:
             DeviceError: The vial is not there.
         """
+        vial = self._vial_in(station, sample)
+        program_c = ROOM_C if vial.heat is None else vial.heat.program_c
+        quench_s = self._effects.model.quench_s(program_c, cooling)
+        return Beginning(Verb.QUENCH, [vial], {"cooling": cooling}, quench_s)
+
+    def _vial_in(self, station: str, sample: str) -> Vial:
         vial = self._floor.vials.get(sample)
         if vial is None or vial.place != station:
             raise DeviceError(
                 f"{sample} is not in {station}", got=None if vial is None else vial.place
             )
         self._floor.require_still(station, sample)
-        program_c = ROOM_C if vial.heat is None else vial.heat.program_c
-        quench_s = self._effects.model.quench_s(program_c, cooling)
-        return Beginning(Verb.QUENCH, [vial], {"cooling": cooling}, quench_s)
+        return vial
+
+    def wash(self, station: str, sample: str, solvent: str, duration_min: float) -> Beginning:
+        """A wash of one vial and its drying; others may be in the washer beside it.
+
+        Raises:
+            DeviceError: The vial is not there, or the solvent is not.
+        """
+        vial = self._vial_in(station, sample)
+        if solvent not in SOLVENTS:
+            raise DeviceError(
+                f"{station} has no such solvent", got=solvent, allowed=", ".join(SOLVENTS)
+            )
+        args = {"solvent": solvent, "duration_min": duration_min}
+        return Beginning(Verb.WASH, [vial], args, self._effects.model.wash_s(duration_min))
 
     def scan(self, station: str, scan_min: float) -> Beginning:
         """A pattern. Raises ``DeviceError`` unless the diffractometer holds one vial."""

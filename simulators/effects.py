@@ -89,6 +89,11 @@ class Effects:
         with self._timed():
             return self.reactor.mill(material, minutes)
 
+    def wash(self, material: Material, minutes: float) -> Material:
+        """Takes soluble salts away."""
+        with self._timed():
+            return self.reactor.wash(material, minutes)
+
     def true_c(self, furnace: str, program_c: float) -> float:
         """Temperature of a sample where the thermocouple reads ``program_c``, degC."""
         return self.reactor.true_temperature_c(furnace, program_c)

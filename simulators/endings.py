@@ -52,6 +52,8 @@ class Endings:
                 act = self._anneal(act)
             case Verb.QUENCH:
                 act = self._quench(act)
+            case Verb.WASH:
+                act = self._wash(act)
             case Verb.MEASURE:
                 act = self._measure(act)
             case _:
@@ -136,6 +138,16 @@ class Endings:
             vial = self._effects.cool(vial, vial.heat, act.args["cooling"])
             self._vials[vial.name] = replace(vial, heat=None)
         return act
+
+    def _wash(self, act: Act) -> Act:
+        vial = self._vials[act.samples[0]]
+        elapsed_s = act.end_s - act.start_s
+        # The water comes first: who stops the drying has washed all the same.
+        minutes = min(float(act.args["duration_min"]), elapsed_s / 60.0)
+        if minutes > 0.0:
+            vial = replace(vial, material=self._effects.wash(vial.material, minutes))
+        self._vials[vial.name] = vial
+        return self._show(act, energy_kwh=self._energy(act, elapsed_s))
 
     def _scan(self, act: Act) -> Act:
         vial = self._vials[act.samples[0]]

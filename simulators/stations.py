@@ -41,6 +41,9 @@ class StationModel:
     """One move of the arm, s (assumption: 15 to 90)."""
     quench_base_s: float = 60.0
     """Shortest occupation of the quench station, s (assumption: 30 to 120)."""
+    drying_s: float = 3600.0
+    """What a wash takes beyond its time in water: filtering, and drying at some 110 degC, s
+    (unsourced: 1800 to 14400). Nothing reacts meanwhile and no powder is lost in the filter."""
     thermocouple_sd_c: float = 0.3
     """Noise of the thermocouple reading, degC; its offset is part of the hidden laboratory."""
     ramp_duty: float = 0.8
@@ -56,6 +59,10 @@ class StationModel:
         """Duration of a quench from ``temperature_c`` to room temperature, s."""
         cooling_s = (temperature_c - ROOM_C) / QUENCH_C_PER_MIN[cooling] * 60.0
         return max(self.quench_base_s, cooling_s)
+
+    def wash_s(self, minutes: float) -> float:
+        """Duration of a wash of ``minutes`` in water, drying counted, s."""
+        return minutes * 60.0 + self.drying_s
 
 
 @dataclass(frozen=True)

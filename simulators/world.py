@@ -208,6 +208,18 @@ class World:
         """
         return self._start(station, label, self._beginnings.quench(station, sample, cooling))
 
+    def start_wash(
+        self, station: str, label: str, sample: str, solvent: str, duration_min: float
+    ) -> Act:
+        """Washes and dries one vial of the washer; drying comes on top of ``duration_min``.
+
+        Raises:
+            BusyError: The vial is being washed.
+            DeviceError: It is not there, or the solvent is not.
+        """
+        begun = self._beginnings.wash(station, sample, solvent, duration_min)
+        return self._start(station, label, begun)
+
     def start_scan(self, station: str, label: str, scan_min: float) -> Act:
         """Records a pattern of the vial in the diffractometer. Raises as ``start_dispense``."""
         return self._start(station, label, self._beginnings.scan(station, scan_min))

@@ -72,6 +72,18 @@ class QuenchStation(StationFace):
     """Cools hot vials; it reports nothing but the end."""
 
 
+class WashOutcome(Outcome):
+    """What washing and drying took."""
+
+    energy_kwh = Cpt(Shown, units="kWh", kind=Kind.normal)
+
+
+class Washer(StationFace):
+    """Washes and dries the vials inside."""
+
+    outcome = Cpt(WashOutcome, kind=Kind.normal)
+
+
 class ScanOutcome(Outcome):
     """The pattern by its content hash, and its grid."""
 
@@ -121,6 +133,7 @@ FACES: dict[Verb, type[StationFace]] = {
     Verb.MILL: Mixer,
     Verb.ANNEAL: Furnace,
     Verb.QUENCH: QuenchStation,
+    Verb.WASH: Washer,
     Verb.SCAN: Diffractometer,
     Verb.MEASURE: Magnetometer,
     Verb.TRANSFER: TransferArm,

@@ -8,7 +8,14 @@ from typing import Any, ClassVar
 
 from instruments.drivers.base import Driver
 from instruments.drivers.job import Job, JobRecord, JobState
-from sdl.core.capabilities import MEASURED_AT, Capabilities, Station, StationKind
+from sdl.core.capabilities import (
+    LONGEST_WASH_MIN,
+    MEASURED_AT,
+    SOLVENTS,
+    Capabilities,
+    Station,
+    StationKind,
+)
 from sdl.core.command import Verb
 from sdl.core.errors import DeviceError
 from sdl.core.model import content_hash
@@ -196,7 +203,21 @@ class FurnaceDriver(VirtualDriver):
         return self.world.remaining_s(self.name)
 
 
-class QuenchDriver(VirtualDriver):
+class PositionDriver(VirtualDriver):
+    """What the drivers share whose stations work on every vial inside by itself."""
+
+    def check(self, job: Job) -> None:
+        """One sample."""
+        if len(job.samples) != 1:
+            raise self.refusal(job, "the number of samples", len(job.samples), 1)
+
+    def check_samples(self, job: Job) -> None:
+        """The vial is among those inside; others may be worked on beside it."""
+        if job.samples[0] not in self.occupants():
+            super().check_samples(job)
+
+
+class QuenchDriver(PositionDriver):
     """Cools one vial at a time per position."""
 
     verb: ClassVar[Verb] = Verb.QUENCH
@@ -205,18 +226,33 @@ class QuenchDriver(VirtualDriver):
 
     def check(self, job: Job) -> None:
         """One sample and a cooling the station has."""
-        if len(job.samples) != 1:
-            raise self.refusal(job, "the number of samples", len(job.samples), 1)
+        super().check(job)
         self.choice(job, "cooling", (c.value for c in self.station.coolings))
-
-    def check_samples(self, job: Job) -> None:
-        """The vial is among those inside; others may be cooling beside it."""
-        if job.samples[0] not in self.occupants():
-            super().check_samples(job)
 
     def begin(self, job: Job) -> None:
         """Starts the cooling."""
         self.world.start_quench(self.name, job.label, job.samples[0], str(job.args["cooling"]))
+
+
+class WasherDriver(PositionDriver):
+    """Stirs a vial's powder in water, filters and dries it; one vial at a time per position."""
+
+    verb: ClassVar[Verb] = Verb.WASH
+    arguments: ClassVar[frozenset[str]] = frozenset({"solvent", "duration_min"})
+    result_units: ClassVar[Mapping[str, str]] = {"energy_kwh": "kWh"}
+
+    def check(self, job: Job) -> None:
+        """One sample, a solvent the washer has, the time in it."""
+        super().check(job)
+        self.choice(job, "solvent", SOLVENTS)
+        self.number(job, "duration_min", 0.0, LONGEST_WASH_MIN, above=True)
+
+    def begin(self, job: Job) -> None:
+        """Starts the wash."""
+        args, sample = job.args, job.samples[0]
+        self.world.start_wash(
+            self.name, job.label, sample, str(args["solvent"]), float(args["duration_min"])
+        )
 
 
 class RecordingDriver(VirtualDriver):
@@ -335,6 +371,7 @@ _PLAIN: dict[StationKind, type[VirtualDriver]] = {
     StationKind.MIXER: MixerDriver,
     StationKind.FURNACE: FurnaceDriver,
     StationKind.QUENCH: QuenchDriver,
+    StationKind.WASHER: WasherDriver,
     StationKind.TRANSFER: TransferDriver,
 }
 

@@ -24,7 +24,9 @@ from sdl.core.errors import SdlError
 from sdl.tasks.task import Task, load_task
 from simulators.world import World
 
-_PHYSICS = ("dose_mg", "dispense", "mill", "run_program", "cool", "counts", "weigh", "balance_mg")
+_PHYSICS = (
+    "dose_mg", "dispense", "mill", "wash", "run_program", "cool", "counts", "weigh", "balance_mg",
+)  # fmt: skip
 """Methods of the world's effects that are simulation, not control."""
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from sdl.core.capabilities import MEASURED_AT, Capabilities, Station, StationKind
 from sdl.core.command import Effect, Verb
+from sdl.core.errors import PolicyError
 from sdl.core.recipe import (
     Anneal,
     Characterise,
+    Continue,
     Cooling,
     Gas,
     Measure,
@@ -19,6 +21,9 @@ from sdl.core.recipe import (
     Recipe,
     Regrind,
     Step,
+    Stop,
+    Wash,
+    describe_step,
 )
 
 
@@ -43,6 +48,9 @@ def acts_of(steps: Sequence[Step]) -> tuple[Act, ...]:
     An anneal that is followed by a quench holds its temperature until the sample is taken out; any
     other anneal cools inside the furnace. The acts of a list are the beginning of those of any
     longer list, unless a quench is appended first (``sdl.safety.check_steps`` refuses that).
+
+    Raises:
+        PolicyError: No station of any laboratory carries out a step, as ``press`` and ``split``.
     """
     acts: list[Act] = []
     for index, step in enumerate(steps):
@@ -88,8 +96,19 @@ def _acts(step: Step, following: Step | None) -> list[Act]:
         case Measure():
             args = {"property": step.property.value, "temperature_c": step.temperature_c}
             return [Act(Verb.MEASURE, MEASURED_AT[step.property], Effect.IDEMPOTENT, args)]
-        case _:
+        case Wash():
+            args = {"solvent": step.solvent, "duration_min": step.duration_min}
+            return [Act(Verb.WASH, StationKind.WASHER, Effect.IRREVERSIBLE, args)]
+        case Stop() | Continue():
             return []
+        case _:
+            # Left out in silence, the sample would pass for something that it is not.
+            raise PolicyError(
+                "no station of a laboratory can carry out a step of the recipe",
+                got=describe_step(step),
+                allowed="mix, anneal, quench, regrind, wash, characterise, measure, stop, continue",
+                do="leave the step out of the recipe",
+            )
 
 
 def _mill(mill_min: float) -> Act:

@@ -36,6 +36,10 @@ def _command(command: Command) -> str:
             )
         case Verb.QUENCH:
             return f"cools in {args['cooling']} at {command.station}"
+        case Verb.WASH:
+            return (
+                f"is washed {args['duration_min']:g} min in {args['solvent']} in {command.station}"
+            )
         case Verb.SCAN:
             return f"is scanned {args['scan_min']:g} min in {command.station}"
         case Verb.MEASURE:

@@ -37,6 +37,12 @@ MEASURED_AT: dict[Property, StationKind] = {
 }
 """Which kind of station measures a property."""
 
+SOLVENTS = ("water",)
+"""What washers hold."""
+
+LONGEST_WASH_MIN = 600.0
+"""Longest time in a solvent that is meant, min; longer ones are taken for mistakes."""
+
 
 class Station(Frozen):
     """One place where samples are worked on."""

@@ -18,7 +18,7 @@ class Effect(StrEnum):
     IDEMPOTENT = "idempotent"
     """The second changes nothing more: move the sample to the furnace."""
     IRREVERSIBLE = "irreversible"
-    """The second does it again: dispense, mill, anneal. Never re-sent blindly."""
+    """The second does it again: dispense, mill, anneal, wash. Never re-sent blindly."""
 
 
 class Verb(StrEnum):
@@ -35,6 +35,8 @@ class Verb(StrEnum):
     Result: program (its hash), energy_kwh, thermocouple_c."""
     QUENCH = "quench"
     """args: cooling."""
+    WASH = "wash"
+    """args: solvent, duration_min (in the solvent; drying comes on top). Result: energy_kwh."""
     SCAN = "scan"
     """args: scan_min. Result: pattern (content hash), two_theta_start_deg, two_theta_step_deg."""
     MEASURE = "measure"

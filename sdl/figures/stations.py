@@ -17,6 +17,7 @@ from sdl.figures.style import (
     PURPLE,
     SKY,
     VERMILLION,
+    YELLOW,
     plain,
     styled,
     wrapped,
@@ -28,6 +29,8 @@ _COLOURS = {
     Verb.DISPENSE: BLUE,
     Verb.SCAN: GREEN,
     Verb.QUENCH: SKY,
+    Verb.WASH: YELLOW,
+    Verb.MEASURE: BLACK,
     Verb.TRANSFER: GREY,
     Verb.REPLAY: PURPLE,
 }

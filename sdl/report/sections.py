@@ -277,6 +277,8 @@ def _words(command: Command) -> str:
             return f"from {args['origin']} to {args['destination']}"
         case Verb.QUENCH:
             return f"in {args['cooling']}"
+        case Verb.WASH:
+            return f"{args['duration_min']:g} min in {args['solvent']}, then dried"
         case Verb.MEASURE:
             return f"{args['property']}, {args['temperature_c']:g} °C"
         case Verb.REPLAY:

@@ -12,7 +12,14 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from sdl.core.capabilities import MEASURED_AT, Capabilities, Station, StationKind
+from sdl.core.capabilities import (
+    LONGEST_WASH_MIN,
+    MEASURED_AT,
+    SOLVENTS,
+    Capabilities,
+    Station,
+    StationKind,
+)
 from sdl.core.command import Command, Verb
 from sdl.core.errors import SafetyError
 from sdl.core.event import Violation
@@ -129,6 +136,9 @@ def check_command(command: Command, capabilities: Capabilities) -> tuple[Violati
         found += _dose(dose, capabilities, (station,))
     elif command.verb is Verb.MILL:
         found += _mill(float(command.args["mill_min"]), (station,))
+    elif command.verb is Verb.WASH:
+        able = (station,) if station.kind is StationKind.WASHER else ()
+        found += _wash(str(command.args["solvent"]), float(command.args["duration_min"]), able)
     elif command.verb is Verb.MEASURE:
         measure = Measure(
             property=command.args["property"], temperature_c=command.args["temperature_c"]
@@ -176,11 +186,8 @@ def _step(step: Step, capabilities: Capabilities) -> Iterator[Violation]:
         case Measure():
             yield from check_measurement(step, capabilities)
         case Wash():
-            if not capabilities.of_kind(StationKind.WASHER):
-                yield Violation(rule="station-exists", message="there is no washer")
-            if step.solvent != "water":
-                message = f"washes are in water; asked: {step.solvent}"
-                yield Violation(rule="solvent", message=message)
+            washers = capabilities.of_kind(StationKind.WASHER)
+            yield from _wash(step.solvent, step.duration_min, washers)
         case Press() | Split():
             yield Violation(
                 rule="station-exists", message=f"no station of this laboratory can {step.kind}"
@@ -247,6 +254,19 @@ def _mill(mill_min: float, stations: Sequence[Station]) -> Iterator[Violation]:
     elif mill_min > limit:
         yield Violation(
             rule="mill-time", message=f"{mill_min:g} min of milling; allowed: at most {limit:g}"
+        )
+
+
+def _wash(solvent: str, duration_min: float, stations: Sequence[Station]) -> Iterator[Violation]:
+    if not stations:
+        yield Violation(rule="station-exists", message="there is no washer")
+    if solvent not in SOLVENTS:
+        message = f"washes are in {' or '.join(SOLVENTS)}; asked: {solvent}"
+        yield Violation(rule="solvent", message=message)
+    if not 0.0 < duration_min <= LONGEST_WASH_MIN:
+        allowed = f"more than 0, at most {LONGEST_WASH_MIN:g}"
+        yield Violation(
+            rule="wash-time", message=f"{duration_min:g} min of washing; allowed: {allowed}"
         )
 
 
