@@ -147,7 +147,7 @@ class SynthesisEnv(SampleEnv):
     decision is used up (``info["vetoed"]``).
 
     ## Observation Space
-    ``Box`` of 350 float32 within [-10, 10], without ids of systems, phases or precursors.
+    ``Box`` of 352 float32 within [-10, 10], without ids of systems, phases or precursors.
     ``batch.entries`` names every number with its unit.
 
     | Numbers | What |
@@ -157,7 +157,7 @@ class SynthesisEnv(SampleEnv):
     | 12 x 14 shelf | present, chosen, moles, cations, anion, melting, price, size, assay, energy |
     | 12 x 2 bottles | how far from its label, by earlier samples of the laboratory; its sd |
     | 8 x 4 + 6 outlook | what the belief about the laboratory says, see below |
-    | 9 cursor | stage, gas that is being programmed |
+    | 11 cursor | stage, gas that is being programmed, believed excess of the batch |
     | 10 sample | mixed, hot, thermocouple, balance, milling, anneals; length, age of the scan |
     | 6 x 6 phases | of the last scan: weight, sigma, is target, is precursor, energy, melting |
     | 3 x 7 programs | the last three anneals |
