@@ -18,9 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.ensemble import cautious, choose_for_each, diverse, weigh
-from agents.plans import ANNEAL, MIX, QUENCH, REGRIND, STOP
 from agents.trial import TOLERANCE, Trial
-from envs.tables import DWELL, GAS, MILL_TIME, RAMP, SCAN_2, SCAN_8, TEMPERATURE, VERB, BoolArray
+from envs.tables import (
+    ANNEAL,
+    DWELL,
+    GAS,
+    MILL_TIME,
+    MIX,
+    QUENCH,
+    RAMP,
+    REGRIND,
+    SCAN_2,
+    SCAN_8,
+    STOP,
+    TEMPERATURE,
+    VERB,
+    BoolArray,
+)
 from envs.tables import SLOTS as PHASES
 from sdl.core.seeds import generator
 from sdl.tasks.task import Task

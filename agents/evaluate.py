@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from agents.reference import Reference, Settings, reference
 from agents.score import Interval, Score, difference, score
 from agents.trial import JUDGED, EnvironmentMaker, Outcomes, Player, Trial
 from sdl.core.errors import ConfigError, PolicyError
+from sdl.core.extras import require_extra
 from sdl.tasks.task import Task, load_task
 from simulators.network import IntArray
 
@@ -25,8 +24,6 @@ BASELINES = ("random", "sobol", "published", "ranked", "fixed", "bayes", "cem", 
 largest driving force. ``fixed``: the best fixed recipe. ``bayes``: what Bayesian optimisation with
 the twin proposes first. ``cem``: planning on the belief, again after each look at the sample.
 ``oracle``: planning on the truth, a yardstick."""
-LOADER = ("agents.learning", "load_player")
-"""Where trained players are loaded: ``(path, trial) -> (Player, EnvironmentMaker | None)``."""
 
 
 @dataclass(frozen=True)
@@ -222,15 +219,11 @@ def load_entrant(policy: str, trial: Trial) -> Entrant:
             allowed=", ".join(BASELINES) + ", or the path of a trained policy",
             do="train one with `sdl train`, or name a baseline",
         )
-    module, function = LOADER
-    if find_spec(module) is None:
-        raise ConfigError(
-            "this version loads no trained policies", got=policy, allowed=", ".join(BASELINES)
-        )
-    load: Callable[[Path, Trial], tuple[Player, EnvironmentMaker | None]]
-    load = getattr(import_module(module), function)
+    require_extra("rl", "a trained policy", "torch", "safetensors", "gymnasium")
+    from agents.trained import load_player
+
     folders = (
         sorted(p for p in path.iterdir() if p.name.startswith("seed-")) if path.is_dir() else []
     )
-    loaded = [load(each, trial) for each in (folders or [path])]
+    loaded = [load_player(each, trial) for each in (folders or [path])]
     return Entrant(path.name, tuple(player for player, _ in loaded), loaded[0][1])

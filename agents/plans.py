@@ -8,16 +8,30 @@ from functools import cached_property
 
 import numpy as np
 
-from envs.choices import VERBS, Choices
-from envs.tables import DWELL, GAS, LOTS, MILL_TIME, RAMP, RATIO, TEMPERATURE, VERB
+from envs.choices import Choices
+from envs.tables import (
+    ANNEAL,
+    DWELL,
+    GAS,
+    LOTS,
+    MILL_TIME,
+    MIX,
+    QUENCH,
+    RAMP,
+    RATIO,
+    REGRIND,
+    STOP,
+    TEMPERATURE,
+    VERB,
+    WASH,
+)
+from sdl.core.capabilities import StationKind
 from sdl.core.errors import PolicyError
-from sdl.core.recipe import Anneal, Mix, Quench, Recipe, Regrind, Step
+from sdl.core.recipe import Anneal, Mix, Quench, Recipe, Regrind, Step, Wash
 from simulators.network import IntArray
 
 ANNEALS = 3
 """Largest number of anneals of a plan."""
-MIX, ANNEAL, REGRIND, STOP, QUENCH = (*map(VERBS.index, ("mix", "anneal", "regrind", "stop")), 6)
-"""Verbs; those from ``QUENCH`` on are one per way of cooling."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +50,9 @@ class Plans:
 
     A plan is one whole number per gene: number of anneals, ratio, milling, one lot per cation; of
     each anneal temperature, dwell, ramp, gas and cooling (0: in the furnace), and of each but the
-    first whether the sample is ground before it (0: no, else how long). Genes of anneals beyond the
-    number count for nothing. Scans are in no plan: one that nobody reads is money lost.
+    first whether the sample is ground before it (0: no, else how long); where the laboratory has a
+    washer, whether it is washed at the end. Genes of anneals beyond the number count for nothing.
+    Scans are in no plan: one that nobody reads is money lost.
 
     Args:
         choices: The grid of the environment.
@@ -50,7 +65,12 @@ class Plans:
     @property
     def anneals(self) -> int:
         """Largest number of anneals."""
-        return max(1, min(ANNEALS, (self.max_decisions - 1) // 3))
+        return max(1, min(ANNEALS, (self.max_decisions - 1 - self.washes) // 3))
+
+    @property
+    def washes(self) -> bool:
+        """Whether the laboratory has a washer."""
+        return bool(self.choices.task.laboratory.of_kind(StationKind.WASHER))
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
@@ -72,6 +92,8 @@ class Plans:
             ]
             if k > 0:
                 found.append(Gene(f"regrind_{k}", len(choices.mill_min) + 1, ordered=True))
+        if self.washes:
+            found.append(Gene("wash", 2, ordered=False))
         return tuple(found)
 
     @cached_property
@@ -93,7 +115,7 @@ class Plans:
             Shape ``(plans, decisions, heads)``.
         """
         count, heads = len(genes), len(self.choices.counts)
-        slots = np.zeros((count, 3 * self.anneals + 1, heads), dtype=np.int64)
+        slots = np.zeros((count, 3 * self.anneals + 1 + self.washes, heads), dtype=np.int64)
         slots[:, :, VERB] = -1
         slots[:, 0, VERB] = MIX
         slots[:, 0, RATIO] = self._of(genes, "ratio")
@@ -102,6 +124,8 @@ class Plans:
             slots[:, 0, LOTS + c] = self._of(genes, f"lot_{c}")
         for k in range(self.anneals):
             self._anneal(genes, k, slots[:, 3 * k : 3 * k + 3])
+        if self.washes:
+            slots[:, -2, VERB] = np.where(self._of(genes, "wash") > 0, WASH, -1)
         slots[:, -1, VERB] = STOP
         used = slots[:, :, VERB] >= 0
         order = np.argsort(~used, axis=1, kind="stable")
@@ -159,6 +183,8 @@ class Plans:
                 ground = 1 + _nearest_ratio(self.choices.mill_min, step.mill_min)
             elif isinstance(step, Quench) and k >= 0 and step.cooling in self.choices.coolings:
                 values[f"cooling_{k}"] = 1 + self.choices.coolings.index(step.cooling)
+            elif isinstance(step, Wash) and self.washes:
+                values["wash"] = 1
         if k < 0:
             raise PolicyError("a plan anneals", got="no anneal")
         values["anneals"] = k

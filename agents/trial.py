@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from agents.plans import Plans
 from envs.batched import BatchedSynthesis
-from envs.tables import BoolArray
+from envs.tables import VERB, WAIT, BoolArray
 from sdl.core.errors import ConfigError
 from sdl.core.recipe import describe_step
 from sdl.tasks.task import Task, load_task
@@ -318,7 +318,11 @@ def _episodes(
     """
     found, running = Outcomes.empty(rows), np.ones(rows, dtype=np.bool_)
     for n in range(decisions or LONGEST):
-        observation, reward, ended, _, info = batch.step(act(n))
+        actions = act(n)
+        if decisions is not None:  # plans: whoever has ended waits
+            actions = np.where(running[:, None], actions, 0)
+            actions[~running, VERB] = WAIT
+        observation, reward, ended, _, info = batch.step(actions)
         if seen is not None:
             seen[0] = observation
         found.returns[running] += reward[running]

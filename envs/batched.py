@@ -71,6 +71,8 @@ class BatchedSynthesis:
         laboratories: Laboratories to play in turn instead: the row of identity ``n`` has number
             ``(n + episode) % len(laboratories)``.
         samples_per_lab: Episodes in a row that share a laboratory.
+        first_episode: Number of the episode that every row, or each, starts with: sample ``k`` of
+            the first laboratory is episode ``k``.
         max_decisions: Decisions of an episode; at the last one only ``stop`` is left.
         furnace_hours: Furnace time of an episode, h; the task's budget per experiment if ``None``.
         stations: Accuracies of the stations.
@@ -92,6 +94,7 @@ class BatchedSynthesis:
         split: Split = "train",
         laboratories: Sequence[Laboratory] = (),
         samples_per_lab: int = 1,
+        first_episode: int | Sequence[int] | IntArray = 0,
         max_decisions: int = 12,
         furnace_hours: float | None = None,
         stations: StationModel | None = None,
@@ -115,9 +118,13 @@ class BatchedSynthesis:
         )
         self.rows = rows
         self.threads = max(1, threads if threads is not None else os.cpu_count() or 1)
+        self._first = np.broadcast_to(np.asarray(first_episode, dtype=np.int64), (rows,)).copy()
+        if (self._first < 0).any():
+            raise ConfigError("episodes are numbered from 0", got=int(self._first.min()))
         self._rules = self.problem.rules
         self._labs = self.problem.laboratories(rows)
         self._state = self.problem.state(rows)
+        self._state.whole[:, EPISODE] = self._first
         self._scratch = [self.problem.scratch() for _ in range(0, rows, CHUNK)]
         self._result = self.problem.result(rows)
         self._truncated = np.zeros(rows, dtype=np.bool_)
@@ -159,7 +166,7 @@ class BatchedSynthesis:
             self._rules = self._rules._replace(
                 chance=self._rules.chance._replace(seed=int(seed) % 2**63)
             )
-            self._state.whole[:, EPISODE] = 0
+            self._state.whole[:, EPISODE] = self._first
         else:
             self._state.whole[:, EPISODE] += self._state.whole[:, DECISION] > 0
         self._work(self._restarting)
@@ -250,6 +257,14 @@ class BatchedSynthesis:
     def laboratories(self) -> Laboratories:
         """The hidden laboratories of all rows as arrays: for tests and scores only."""
         return self._labs
+
+    @property
+    def bottles(self) -> FloatArray:
+        """Ln(true / label) of the lots as known from scans: mean, then covariance.
+
+        Shape (rows, 1 + lots, lots).
+        """
+        return self._state.bottle[:, :-1]
 
     @property
     def anneals(self) -> int:

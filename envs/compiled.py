@@ -18,8 +18,8 @@ from simulators.compiled import cache_folder
 SOURCES = tuple(
     f"{name}.py"
     for name in (
-        "acts", "chance", "compiled", "cursor", "cursor_tables", "detector", "hidden", "outlook",
-        "rows", "tables", "views",
+        "acts", "bottles", "chance", "compiled", "cursor", "cursor_tables", "detector", "hidden",
+        "outlook", "rows", "tables", "views",
     )
 )  # fmt: skip
 """Files of this folder with compiled functions or the types of their arguments."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import gymnasium
 import numpy as np
-from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from envs.batched import StepResult
@@ -54,6 +52,14 @@ class ContinuousSynthesis(CursorSynthesis):
 
     See ``ContinuousEnv``; arguments as for ``CursorSynthesis``.
     """
+
+    size = ACTION
+    """Numbers of an action."""
+
+    @property
+    def nvec(self) -> tuple[int, ...]:
+        """An action has no heads."""
+        return ()
 
     def step(self, actions: NDArray[Any]) -> StepResult:
         """One decision of every row.
@@ -143,4 +149,3 @@ class ContinuousEnv(SampleEnv):
         self, task: Task | str = "batio3-coarse", *, render_mode: str | None = None, **more: Any
     ) -> None:
         super().__init__(ContinuousSynthesis(task, 1, threads=1, **more), render_mode)
-        self.action_space: gymnasium.Space[Any] = Box(-1.0, 1.0, (ACTION,), np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from envs.chance import key_of, uniform
 from envs.compiled import compiled
 from envs.cursor_tables import (
@@ -208,14 +210,19 @@ def open_head(grid: Grid, head: int, count: int, live: bool, mask: BoolArray, at
 
 
 @compiled
-def write_shelf(grid: Grid, cursor: Cursor, i: int, out: SingleArray) -> None:
+def write_shelf(grid: Grid, state: State, cursor: Cursor, i: int, out: SingleArray) -> None:
     """The slots as the row sees them."""
     for s in range(SLOTS):
         at, lot = SHELF_AT + s * SLOT_FEATURES, cursor.order[i, s]
         for k in range(SLOT_FEATURES):
             out[at + k] = grid.slot[lot, k] if lot >= 0 else 0.0
-        if lot >= 0 and cursor.chosen[i, lot]:
+        if lot < 0:
+            continue
+        if cursor.chosen[i, lot]:
             out[at + 1] = 1.0
+        on_shelf = grid.lot[lot]
+        out[at + SLOT_FEATURES - 2] = 20.0 * state.bottle[i, 0, on_shelf]
+        out[at + SLOT_FEATURES - 1] = 20.0 * math.sqrt(state.bottle[i, 1 + on_shelf, on_shelf])
 
 
 @compiled
@@ -251,6 +258,7 @@ def open_episode(
     believe(rules, grid.sight, labs, belief, i, turn, sample, notes.arrival)
     for k in range(TARGET_PART):
         out[k] = grid.target[k]
+    out[grid.samples_at] = sample / 8.0
     look_ahead(rules, grid, belief, i, cursor.chosen[i], True, notes, out[OUTLOOK_AT:CURSOR_AT])
 
 
@@ -261,7 +269,7 @@ def show(
 ) -> None:  # fmt: skip
     """Writes what may have changed of the observation, and the mask."""
     seen = out.observation[i]
-    write_shelf(grid, cursor, i, seen)
+    write_shelf(grid, state, cursor, i, seen)
     write_stage(grid, cursor, i, seen)
     for k in range(PREFIX, seen.size):
         seen[k] = result.observation[i, grid.tail + k - PREFIX]

@@ -32,8 +32,9 @@ class CursorSynthesis(BatchedSynthesis):
         task: A task or its name.
         rows: Number of environments.
         belief: Narrowest and widest belief about a laboratory, as shares of the prior's standard
-            deviations; each laboratory's is drawn between them.
-        gain: How much each sample made in a laboratory narrows the belief about it.
+            deviations; each laboratory's is drawn between them. Whatever is narrower than the prior
+            is drawn about the truth, as if it had been learned: for training, not for judging.
+        gain: How much each sample made in a laboratory narrows such a belief further.
         more: As for ``BatchedSynthesis``.
     """
 
@@ -43,7 +44,7 @@ class CursorSynthesis(BatchedSynthesis):
         rows: int = 1,
         *,
         belief: tuple[float, float] = PRIOR,
-        gain: float = 0.5,
+        gain: float = 0.0,
         **more: Any,
     ) -> None:
         self._belief_range, self._gain = belief, gain

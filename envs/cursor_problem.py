@@ -161,6 +161,7 @@ class CursorProblem:
             target=self._target(),
             slot=self._slots(),
             gas_part=np.hstack([gases, np.array(tops)]).astype(np.float32),
+            samples_at=TARGET_PART - 1,
             tail=used,
             sight=self._sight(low, high, gain),
         )
@@ -222,11 +223,11 @@ class CursorProblem:
             float(problem.rules.desk.choice.wash_min > 0),
         ]
         values += [math.log10(problem.furnace_hours) / 2.0, problem.max_decisions / 12.0]
-        values += [0.0] * (TARGET_PART - len(values))
+        values += [0.0] * (TARGET_PART - len(values))  # the first is written row by row
         return np.array(values, dtype=np.float32)
 
     def _slots(self) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-        """Features of each lot; its chosen flag is written row by row."""
+        """Features of each lot; what changes is written row by row."""
         problem = self.problem
         system = problem.network.system
         rows = []
@@ -243,7 +244,7 @@ class CursorProblem:
                 [
                     1.0, 0.0, per / 2.0, *shares, _anion(phase),
                     (phase.melting_c or 0.0) / 1000.0, math.log10(1 + lot.price_eur_per_g),
-                    math.log10(lot.particle_um), lot.assay, formation_ev_per_atom(phase),
+                    math.log10(lot.particle_um), lot.assay, formation_ev_per_atom(phase), 0.0, 0.0,
                 ]
             )  # fmt: skip
         table = np.array(rows, dtype=np.float32)
@@ -313,7 +314,9 @@ def _prefix_entries() -> list[Entry]:
     table += [("laboratory.ramp", "log10 degC/min"), ("laboratory.least_ratio", "1")]
     table += [("laboratory.largest_ratio", "1"), ("laboratory.washer", "flag")]
     table += [("laboratory.furnace_time", "log10 h / 2"), ("laboratory.decisions", "12")]
-    table += [(f"reserved_{k}", "0") for k in range(TARGET_PART - len(table))]
+    table += [("laboratory.samples", "8 made before in this laboratory")]
+    if len(table) != TARGET_PART:
+        raise AssertionError(len(table))
     for s in range(SLOTS):
         slot = f"shelf.{s}"
         table += [(f"{slot}.present", "flag"), (f"{slot}.chosen", "flag")]
@@ -326,6 +329,8 @@ def _prefix_entries() -> list[Entry]:
         ]
         table += [(f"{slot}.size", "log10 um by the label"), (f"{slot}.assay", "1 by the label")]
         table += [(f"{slot}.formation", "eV/atom at 1000 K")]
+        table += [(f"{slot}.known", "ln of true over label assay, 0.05")]
+        table += [(f"{slot}.known_sd", "its standard deviation, 0.05")]
     for c in OUTLOOK_C:
         at = f"outlook.{c:g}"
         table += [(f"{at}.time", "log10 h to 90 % / 2"), (f"{at}.sigma", "its sd, log10 h")]

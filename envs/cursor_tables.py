@@ -34,8 +34,9 @@ CATIONS = 5
 """Places for the cations of a target."""
 TARGET_PART = 40
 """Numbers about target and laboratory."""
-SLOT_FEATURES = 14
-"""Numbers about each slot; the first two: whether it holds a bottle, whether that is chosen."""
+SLOT_FEATURES = 16
+"""Numbers about each slot; the first two: whether it holds a bottle, whether that is chosen; the
+last two: what earlier samples say of its assay."""
 OUTLOOKS = 8
 """Temperatures of the outlook."""
 OUTLOOK_FEATURES = 4
@@ -78,6 +79,7 @@ class Grid(NamedTuple):
     target: SingleArray  # (TARGET_PART,)
     slot: SingleArray  # (H, SLOT_FEATURES)
     gas_part: SingleArray  # (gases of the batch, 4) of the gas that is being programmed
+    samples_at: int  # place of the number of samples made before in the laboratory
     tail: int  # first of the batch's own numbers that is taken over
     sight: Sight
 

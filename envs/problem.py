@@ -50,7 +50,7 @@ from simulators import kernel
 from simulators.batch import Laboratories
 from simulators.draws import check_lots, draw_arrays
 from simulators.laboratory import RANGES, Laboratory, Split, nominal_laboratory, widths_of
-from simulators.network import GAS_NUMBER, Draw, IntArray, Network
+from simulators.network import GAS_NUMBER, Draw, FloatArray, IntArray, Network
 from simulators.program import COOLING_C_PER_MIN, ROOM_C, Cooling
 from simulators.stations import StationModel
 
@@ -138,6 +138,7 @@ class Problem:
 
     def state(self, rows: int) -> State:
         """Arrays for ``rows`` environments, before the first episode."""
+        lots = len(self.task.laboratory.shelf)
         return State(
             vector=np.zeros((rows, self.network.size)),
             whole=np.zeros((rows, WHOLE), dtype=np.int64),
@@ -146,6 +147,7 @@ class Problem:
             estimate=np.zeros((rows, 2, len(self.network.solid_names))),
             program=np.zeros((rows, PROGRAMS, 5)),
             history=self._history(rows),
+            bottle=np.zeros((rows, lots + 2, lots)),
         )
 
     def result(self, rows: int) -> Result:
@@ -196,6 +198,10 @@ class Problem:
             lot_solid=np.array(
                 [solids.index(lot.phase) for lot in self.task.laboratory.shelf], dtype=np.int64
             ),
+            label_moles=self._label_moles(),
+            bottle_sd=np.array(
+                [self.task.hidden.assay_sd / lot.assay for lot in self.task.laboratory.shelf]
+            ),
             target=solids.index(self.task.target.phase),
             cation=np.array([[c.get(e, 0.0) for c in compositions] for e in self.cations]),
             volatile=self._volatile(),
@@ -214,6 +220,16 @@ class Problem:
         # Carbon, hydrogen and oxygen come and go with the furnace gas: they are no loss.
         carried = {e for p in self.network.system.vapours for e in p.composition} - {"C", "H", "O"}
         return np.array([int(e in carried) for e in self.cations], dtype=np.int64)
+
+    def _label_moles(self) -> FloatArray:
+        """``label_moles`` of ``Desk``."""
+        system, moles = self.network.system, []
+        for lot in self.task.laboratory.shelf:
+            phase = system.phase(lot.phase)
+            brought = [phase.composition[c] for c in self.cations if c in phase.composition]
+            per = brought[0] if brought else 0.0
+            moles.append(lot.assay * per / phase.molar_mass_g_per_mol)
+        return np.array(moles, dtype=np.float64)
 
     def _draw(self, laboratory: Laboratory) -> Draw:
         return draw_arrays(self.network, laboratory, self.task.laboratory.shelf)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from envs.acts import finish, grind, mix, plan_anneal, plan_cooling, scan, spend, wash, weigh
+from envs.bottles import forget_bottles, judge_bottles
 from envs.chance import key_of
 from envs.compiled import compiled
 from envs.hidden import take_laboratory
@@ -38,6 +39,7 @@ from envs.tables import (
     REWARD,
     SCAN_2,
     SCAN_8,
+    SCANNED,
     SHARE,
     SOAK_C,
     SPENT,
@@ -143,12 +145,14 @@ def perform(
 
 
 @compiled
-def end(used: int, desk: Desk, state: State, result: Result, i: int) -> None:
+def end(net: Net, desk: Desk, state: State, result: Result, i: int) -> None:
     """Counts the decision; keeps what an episode leaves behind."""
     whole = state.whole[i]
     whole[DECISION] += 1
     if result.flags[TERMINATED, i]:
-        write_observation(used, desk.choice, desk.shown, state, i, result.final[i])
+        write_observation(net.used, desk.choice, desk.shown, state, i, result.final[i])
+        if whole[SCANNED] > 0:
+            judge_bottles(net, desk, state, i)
         result.scores[COST, i] = state.real[i, SPENT]
         for n in range(whole[ACCEPTED]):
             for head in range(state.history.shape[2]):
@@ -220,9 +224,11 @@ def step_rows(
                         net, draw, state.vector[i], int(plan[n, 0]), plan[n, 1], plan[n, 2],
                         plan[n, 3], rules.tolerance, work,
                     )  # fmt: skip
-        end(net.used, desk, state, result, i)
+        end(net, desk, state, result, i)
         if result.flags[TERMINATED, i]:
             clear(state, i)
+            if whole[EPISODE] % chance.samples == 0:
+                forget_bottles(desk, state, i)
             settle(rules, labs, state, i, truth)
         write_observation(net.used, choice, shown, state, i, result.observation[i])
         write_mask(choice, state, i, result.mask[i])
@@ -237,6 +243,7 @@ def restart_rows(
     desk = rules.desk
     for i in range(start, stop):
         clear(state, i)
+        forget_bottles(desk, state, i)
         settle(rules, labs, state, i, scratch.truth)
         write_observation(rules.net.used, desk.choice, desk.shown, state, i, result.observation[i])
         write_mask(desk.choice, state, i, result.mask[i])

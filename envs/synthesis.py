@@ -6,9 +6,9 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, MultiDiscrete
 from numpy.typing import NDArray
 
+from envs.batch import action_space, observation_space
 from envs.batched import BatchedSynthesis
 from envs.cursor_batch import CursorSynthesis
 from envs.tables import BoolArray, SingleArray
@@ -17,7 +17,7 @@ from sdl.tasks.task import Task
 from simulators.network import IntArray
 
 
-class SampleEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.int64]]):
+class SampleEnv(gymnasium.Env[NDArray[np.float32], NDArray[Any]]):
     """What the environments of one sample share: a batch of one row behind Gymnasium's interface.
 
     Args:
@@ -32,9 +32,8 @@ class SampleEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.int64]]):
 
     def __init__(self, batch: BatchedSynthesis, render_mode: str | None) -> None:
         self._batch = batch
-        limit, size = batch.limit, len(batch.entries)
-        self.observation_space = Box(-limit, limit, (size,), np.float32)
-        self.action_space = MultiDiscrete(np.array(batch.nvec))
+        self.observation_space = observation_space(batch)
+        self.action_space = action_space(batch)
         self.render_mode = render_mode
         self._ended = False
 
@@ -62,9 +61,7 @@ class SampleEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.int64]]):
         self._ended = False
         return self._batch.observations[0].copy(), {"action_mask": self.action_masks()}
 
-    def step(
-        self, action: NDArray[np.int64]
-    ) -> tuple[SingleArray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[Any]) -> tuple[SingleArray, float, bool, bool, dict[str, Any]]:
         """One decision; see the class.
 
         Args:
@@ -150,14 +147,15 @@ class SynthesisEnv(SampleEnv):
     decision is used up (``info["vetoed"]``).
 
     ## Observation Space
-    ``Box`` of 326 float32 within [-10, 10], without ids of systems, phases or precursors.
+    ``Box`` of 350 float32 within [-10, 10], without ids of systems, phases or precursors.
     ``batch.entries`` names every number with its unit.
 
     | Numbers | What |
     |---------|------|
     | 20 + 3 target | share, electronegativity, charge, radius of 5 cations; melting, energy, mass |
-    | 17 laboratory | hottest furnace of each gas, ends of the grid, washer, budget |
+    | 17 laboratory | hottest furnace by gas, ends of the grid, washer, budget, samples |
     | 12 x 14 shelf | present, chosen, moles, cations, anion, melting, price, size, assay, energy |
+    | 12 x 2 bottles | how far from its label, by earlier samples of the laboratory; its sd |
     | 8 x 4 + 6 outlook | what the belief about the laboratory says, see below |
     | 9 cursor | stage, gas that is being programmed |
     | 10 sample | mixed, hot, thermocouple, balance, milling, anneals; length, age of the scan |
@@ -165,7 +163,9 @@ class SynthesisEnv(SampleEnv):
     | 3 x 7 programs | the last three anneals |
     | 4 budget | decisions and furnace time left, spent, scans |
 
-    The order of the shelf is another in every episode. The outlook gives, at 8 temperatures from
+    What is known of the bottles comes from the cations in the final scans of the samples that were
+    made before in the same laboratory (``envs.bottles``). The order of the shelf is another in
+    every episode. The outlook gives, at 8 temperatures from
     500 to 1200 degC, log10 of the time to 90 % of the slowest step that is needed, its standard
     deviation, and the driving forces past the target and of its loss; then how much slower each
     gas is. Zeros stand for what is not there (yet). A scan's weight fractions err as those of the

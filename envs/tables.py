@@ -134,6 +134,8 @@ class Desk(NamedTuple):
     """What the acts on a sample need."""
 
     lot_solid: IntArray  # (L,)
+    label_moles: FloatArray  # (L,) mmol of its target cation per mg by the label, 0 for reagents
+    bottle_sd: FloatArray  # (L,) of ln(true / label assay) that the task hides
     target: int
     cation: FloatArray  # (C, S) moles of each cation per mole of solid
     volatile: IntArray  # (C,) 1 if a vapour carries the cation away
@@ -181,6 +183,8 @@ class State(NamedTuple):
     estimate: FloatArray  # (N, 2, S) weight fractions and sigma of the last scan
     program: FloatArray  # (N, PROGRAMS, 5) last programs: T degC, h, degC/min, gas, degC/min down
     history: IntArray  # (N, decisions, heads) accepted actions
+    bottle: FloatArray
+    """(N, L + 2, L) ln(true / label) of the lots as known from scans: mean, covariance, scratch."""
 
 
 class Result(NamedTuple):

@@ -7,27 +7,15 @@ from typing import Any
 from agents.learning.config import TrainConfig
 from envs.batch import Batch, Together
 from envs.batched import BatchedSynthesis
-from envs.continuous import ACTION, ContinuousSynthesis
+from envs.continuous import ContinuousSynthesis
 from envs.cursor_batch import CursorSynthesis
 from sdl.core.seeds import seed_of
 from simulators.laboratory import Split
 
-
-class ContinuousRows(ContinuousSynthesis):
-    """The continuous environment as a ``Batch``: numbers instead of heads."""
-
-    size = ACTION
-
-    @property
-    def nvec(self) -> tuple[int, ...]:
-        """No heads."""
-        return ()
-
-
-_ENVIRONMENTS: dict[str, Any] = {
+ENVIRONMENTS: dict[str, Any] = {
     "plain": BatchedSynthesis,
     "cursor": CursorSynthesis,
-    "continuous": ContinuousRows,
+    "continuous": ContinuousSynthesis,
 }
 """Class of each environment of ``TrainConfig.environment``."""
 
@@ -46,7 +34,7 @@ def make_rows(
     Raises:
         ConfigError: A task cannot be played in the environment.
     """
-    kind = _ENVIRONMENTS[config.environment]
+    kind = ENVIRONMENTS[config.environment]
     more: dict[str, Any] = {} if config.belief is None else {"belief": config.belief}
     each = (rows or config.rows) // len(config.tasks)
     parts: list[Batch] = [

@@ -75,7 +75,7 @@ def run_bench(
 
 
 def _check(name: str, *, routes: bool, physics: bool, train: bool) -> None:
-    """Refuses an unknown bench, and options of one bench for another one."""
+    """Refuses an unknown bench, and options of one bench for another."""
     if name not in NAMES:
         raise ConfigError(
             "there is no such bench", got=repr(name), allowed=", ".join(NAMES), do="choose one"

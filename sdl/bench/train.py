@@ -25,7 +25,7 @@ LEAST_SCORE = 0.90
 SEEDS = 5
 MINUTES = 40.0
 """Time for all seeds of the first task together."""
-LEARNING = "agents.learning"
+LEARNING = "agents.learning.bench"
 """Module with ``train_policies`` and ``stored_policies`` (``Learning``)."""
 LABORATORIES = {"batio3-coarse": JUDGED}
 SLOW_LABORATORIES = 100

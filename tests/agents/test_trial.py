@@ -12,7 +12,7 @@ from agents.baselines import (
     ranked_lots,
     sobol_genes,
 )
-from agents.plans import Plans
+from agents.plans import STOP, Plans
 from agents.trial import JUDGED, SEEDS, TOLERANCE, Outcomes, Trial, mean_of, rollout
 from envs.batched import BatchedSynthesis
 from envs.choices import Choices
@@ -39,7 +39,7 @@ def some(count, seed=0, plans=PLANS):
 def test_plans_are_steps_on_the_grid_and_end_with_a_stop():
     genes = some(40)
     for row, actions in zip(genes, PLANS.actions(genes), strict=True):
-        steps = PLANS.choices.steps(actions[: int(np.argmax(actions[:, 0] == 5)) + 1])
+        steps = PLANS.choices.steps(actions[: int(np.argmax(actions[:, 0] == STOP)) + 1])
         assert isinstance(steps[0], Mix)
         assert isinstance(steps[-1], Stop)
         assert sum(isinstance(s, Anneal) for s in steps) == row[0] + 1
@@ -60,7 +60,7 @@ def test_a_recipe_snaps_to_the_nearest_values():
         recipe = space.decode(point)
         anneal = recipe.anneals()[0]
         actions = PLANS.actions(PLANS.snap(recipe)[None])[0]
-        found = PLANS.choices.steps(actions[: int(np.argmax(actions[:, 0] == 5))])
+        found = PLANS.choices.steps(actions[: int(np.argmax(actions[:, 0] == STOP))])
         near = next(s for s in found if isinstance(s, Anneal))
         assert abs(near.temperature_c - anneal.temperature_c) <= 12.5
         assert near.gas is anneal.gas

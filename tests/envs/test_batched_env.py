@@ -71,6 +71,28 @@ def test_rows_of_one_identity_meet_the_same_laboratory_and_noise():
         BatchedSynthesis(TASK, 4, identities=[1, 2])
 
 
+def test_a_batch_may_start_with_a_later_sample_of_the_same_laboratory():
+    options = {"seed": 3, "identities": [5, 6], "samples_per_lab": 3, "threads": 1}
+    whole = BatchedSynthesis(TASK, 2, **options)
+    later = BatchedSynthesis(TASK, 2, **options, first_episode=[2, 2])
+    stop = np.zeros((2, len(whole.nvec)), dtype=np.int64)
+    stop[:, 0] = whole.problem.choices.verbs.index("stop")
+    for _ in range(2):
+        whole.step(np.zeros_like(stop))
+        whole.step(stop)
+    np.testing.assert_array_equal(whole.laboratory_numbers, later.laboratory_numbers)
+    for actions in (np.zeros_like(stop), stop):
+        seen, reward, *_ = whole.step(actions)
+        others, paid, *_ = later.step(actions)
+        np.testing.assert_array_equal(seen, others)
+        np.testing.assert_array_equal(reward, paid)
+    later.reset(3)
+    np.testing.assert_array_equal(
+        later.laboratory_numbers,
+        BatchedSynthesis(TASK, 2, **options).laboratory_numbers,
+    )
+
+
 def test_threads_give_the_same_when_the_batch_is_cut_into_pieces():
     def rewards(threads):
         batch = BatchedSynthesis(TASK, 130, seed=2, threads=threads)

@@ -173,7 +173,7 @@ def test_a_narrow_belief_is_close_to_the_truth_and_a_wide_one_is_calibrated():
 
 
 def test_samples_of_one_laboratory_share_it_and_narrow_the_belief():
-    batch = CursorSynthesis("batio3-coarse", 1, seed=7, threads=1, samples_per_lab=3)
+    batch = CursorSynthesis("batio3-coarse", 1, seed=7, threads=1, samples_per_lab=3, gain=0.5)
     labs, widths, stop = [], [], CURSOR_VERBS.index("stop")
     for sample in range(6):
         labs.append(int(batch.laboratory_numbers[0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from sdl.core.errors import ModelError
@@ -12,6 +13,7 @@ from surrogates.gate_ybco import f1, gate_line9, gate_v5, gate_v6
 from surrogates.ybco_calibration import (
     MEMBERS,
     PHASES,
+    downhill,
     fit_names,
     fitted_cells,
     left_out,
@@ -41,6 +43,15 @@ def test_gauss_newton_finds_the_posterior_of_a_linear_problem() -> None:
     assert fit.scaled == pytest.approx(np.linalg.solve(precision, slope.T @ data), abs=0.02)
     assert fit.precision == pytest.approx(precision)
     assert list(fit.costs) == sorted(fit.costs, reverse=True)
+
+
+def test_the_best_end_of_several_starts_is_kept() -> None:
+    def two_valleys(z: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.hstack([2.0 * (z**2 - 4.0), z - 2.0])
+
+    draws = np.array([[-2.3], [2.6], [-2.5], [9.0]])
+    fit = downhill(two_valleys, draws, np.array([0.0, 1.0, 0.5, 9.0]))
+    assert fit.scaled[0] > 1.5
 
 
 def test_draws_start_with_the_optimum_and_have_its_width() -> None:

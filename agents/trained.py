@@ -1,0 +1,84 @@
+"""Trained policies as players of trials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.learning.actor import Actor
+from agents.learning.artifact import read_policy
+from agents.learning.play import Decide, deciding
+from agents.learning.rows import ENVIRONMENTS
+from agents.trial import Environment, EnvironmentMaker, Player, Trial
+from envs.tables import BoolArray
+from sdl.core.errors import ConfigError
+from simulators.network import IntArray
+
+FILE = "policy.safetensors"
+"""The policy in the folder of a run."""
+
+
+class TrainedPlayer:
+    """Takes the most probable action of a trained actor.
+
+    Args:
+        name: As it is shown.
+        actor: The actor; a recurrent one forgets before every episode.
+    """
+
+    def __init__(self, name: str, actor: Actor) -> None:
+        self.name, self._actor = name, actor
+        self._decide: Decide | None = None
+        self._began = np.zeros(0, dtype=np.bool_)
+
+    def begin(self, identities: IntArray) -> None:
+        """Forgets what was before."""
+        self._decide = deciding(self._actor, len(identities))
+        self._began = np.ones(len(identities), dtype=np.bool_)
+
+    def act(self, observation: NDArray[np.float32], mask: BoolArray) -> NDArray[Any]:
+        """One action per row."""
+        if self._decide is None:
+            raise ConfigError("a player begins before it acts", do="call `begin`")
+        actions = self._decide(observation, mask, self._began)
+        self._began = np.zeros_like(self._began)
+        return actions
+
+
+def load_player(path: Path, trial: Trial) -> tuple[Player, EnvironmentMaker]:
+    """The policy of a file, or of the folder of a run, and the environment it was trained in.
+
+    Args:
+        path: ``policy.safetensors`` or its folder.
+        trial: Where it will play; spaces are checked against its task.
+
+    Raises:
+        ConfigError: The file names no environment of this version.
+        ModelError: It is no policy, or one for other spaces.
+    """
+    found = read_policy(path / FILE if path.is_dir() else path)
+    name = str(found.card.config.get("environment", "plain"))
+    if name not in ENVIRONMENTS:
+        raise ConfigError(
+            "this version has no such environment", got=name, allowed=", ".join(ENVIRONMENTS)
+        )
+    hours = found.card.config.get("furnace_hours")
+
+    def make(trial: Trial, identities: IntArray) -> Environment:
+        batch = ENVIRONMENTS[name](
+            trial.task,
+            len(identities),
+            seed=trial.seed,
+            identities=identities,
+            split=trial.split,
+            max_decisions=trial.max_decisions,
+            furnace_hours=hours,
+            threads=trial.threads,
+        )
+        found.actor.check_spaces(batch)
+        return batch
+
+    return TrainedPlayer(found.card.algorithm, found.actor), make

@@ -1,0 +1,44 @@
+"""Trained policies as players: the same episodes as in their own loop, whichever environment."""
+
+import numpy as np
+import pytest
+
+from agents.evaluate import load_entrant
+from agents.learning.artifact import read_policy
+from agents.learning.config import TrainConfig
+from agents.learning.play import deciding, play
+from agents.learning.train import POLICY, train_seed
+from agents.trained import load_player
+from agents.trial import SEEDS, Trial
+from envs.batched import BatchedSynthesis
+from envs.cursor_batch import CursorSynthesis
+from sdl.core.errors import ModelError
+
+pytestmark = pytest.mark.timeout(600)  # the first run compiles
+
+KINDS = {"plain": BatchedSynthesis, "cursor": CursorSynthesis}
+
+
+@pytest.mark.parametrize("environment", KINDS)
+def test_a_stored_policy_plays_as_in_its_own_loop(environment, tmp_path):
+    wanted = TrainConfig.model_validate(
+        {
+            "name": "small", "steps": 240, "rows": 30, "checkpoints": 1, "seeds": (0,),
+            "workers": 1, "evaluation_episodes": 4, "environment": environment,
+            "net": {"hidden": (16,)}, "ppo": {"n_steps": 8, "batch_size": 120},
+        }
+    )  # fmt: skip
+    train_seed(wanted, 0, tmp_path / "seed-0")
+    trial = Trial("batio3-coarse", "judge", 5, threads=1)
+    entrant = load_entrant(str(tmp_path), trial)
+    assert len(entrant.players) == 1
+    found = entrant.play(trial)[0]
+    batch = KINDS[environment]("batio3-coarse", 5, seed=SEEDS["judge"], split="judge", threads=1)
+    actor = read_policy(tmp_path / "seed-0" / POLICY).actor
+    own = play(batch, deciding(actor, 5), seed=SEEDS["judge"])
+    np.testing.assert_allclose(found.returns, own.returns[:, 0], atol=1e-12)
+    np.testing.assert_array_equal(found.decisions, own.decisions[:, 0])
+    if environment == "plain":
+        player, make = load_player(tmp_path / "seed-0", trial)
+        with pytest.raises(ModelError, match="another observation"):
+            Trial("ybco", "judge", 2, threads=1).play(player, make)
