@@ -43,7 +43,12 @@ def bench_config(task: Task, seeds: int, *, quick: bool) -> TrainConfig:
 
 
 def train_policies(
-    task: Task, *, seeds: int, quick: bool, folder: Path = Path("runs/bench-train")
+    task: Task,
+    *,
+    seeds: int,
+    quick: bool,
+    folder: Path = Path("runs/bench-train"),
+    commit: str = "unknown",
 ) -> Entrant:
     """Trains one policy per seed, two at a time with one thread each.
 
@@ -53,10 +58,11 @@ def train_policies(
         quick: A shorter training.
         folder: Where a new folder of this training is made; earlier ones stay, and nothing of them
             is used.
+        commit: Of the program, for the cards.
     """
     config = bench_config(task, seeds, quick=quick)
     out = _new_folder(folder, task.name)
-    train_all(config, out)
+    train_all(config, out, commit=commit)
     return entrant_of([folder_of(out, seed) for seed in config.seeds])
 
 

@@ -53,7 +53,8 @@ def run(*, seeds: int | None = None, quick: bool = False, stored: bool = False) 
         if stored:
             entrant = stored_policies(task)
         else:
-            entrant = train_policies(task, seeds=seeds or (2 if quick else SEEDS), quick=quick)
+            number = seeds or (2 if quick else SEEDS)
+            entrant = train_policies(task, seeds=number, quick=quick, commit=commit())
         minutes = (time.perf_counter() - began) / 60.0
         for samples in SAMPLES:
             more, judged = judge(task, entrant, count, samples=samples, quick=quick)
