@@ -46,7 +46,7 @@ class Outcomes:
         cost: Prices paid.
         purity: True weight fraction of the target.
         share: Smallest share, over the cations, of what was charged that ended in the target.
-        pure: Whether the bonus was earned.
+        pure: Whether the bonus was earned; of means over repeats, in which share of them.
         decisions: Decisions taken.
     """
 
@@ -54,7 +54,7 @@ class Outcomes:
     cost: FloatArray
     purity: FloatArray
     share: FloatArray
-    pure: BoolArray
+    pure: BoolArray | FloatArray
     decisions: IntArray
 
     @property
@@ -378,20 +378,14 @@ def _endless(running: BoolArray) -> ConfigError:
 
 
 def mean_of(played: Sequence[Outcomes]) -> Outcomes:
-    """Means over repeats of the same episodes; ``pure`` where at least half of them were."""
+    """Means over repeats of the same episodes."""
     first = played[0]
     means = {
         field.name: np.mean([getattr(each, field.name) for each in played], axis=0)
         for field in fields(first)
     }
-    return replace(
-        first,
-        **{
-            **means,
-            "pure": means["pure"] >= 0.5,
-            "decisions": np.rint(means["decisions"]).astype(np.int64),
-        },
-    )
+    decisions = np.rint(means["decisions"]).astype(np.int64)
+    return replace(first, **{**means, "decisions": decisions})
 
 
 SHOWN = (

@@ -188,6 +188,9 @@ def test_a_random_episode_depends_on_its_identity_alone():
     assert not np.array_equal(other.returns, every.returns)
     both = mean_of([every, other])
     np.testing.assert_allclose(both.returns, (every.returns + other.returns) / 2)
+    half = Outcomes.empty(2)
+    half.pure[:] = [True, False]
+    assert mean_of([half, Outcomes.empty(2)]).pure.tolist() == [0.5, 0.0]
 
 
 def test_a_rollout_is_the_episode_step_by_step():
