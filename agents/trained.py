@@ -55,9 +55,11 @@ class TrainedPlayer:
 def load_player(path: Path) -> tuple[Player, EnvironmentMaker]:
     """The policy of a file, or of the folder of a run, and the environment it was trained in.
 
-    The environment is that of the policy's card: kind, furnace time, width of the belief. How many
-    samples a laboratory makes is the trial's affair where it plays more than one, for all players
-    must meet the same laboratories; else the card's, of which the first sample is played.
+    The environment is that of the policy's card: kind, furnace time, width of the belief - but in
+    laboratories that judge the belief is as wide as the prior, for a narrower one is drawn about
+    the truth. How many samples a laboratory makes is the trial's affair where it plays more than
+    one, for all players must meet the same laboratories; else the card's, of which the first sample
+    is played.
 
     Args:
         path: ``policy.safetensors`` or its folder.
@@ -75,9 +77,11 @@ def load_player(path: Path) -> tuple[Player, EnvironmentMaker]:
         )
     hours, samples = config.get("furnace_hours"), int(config.get("samples_per_lab") or 1)
     belief = config.get("belief")
-    more: dict[str, Any] = {} if belief is None else {"belief": (belief[0], belief[1])}
 
     def make(trial: Trial, identities: IntArray) -> Environment:
+        more: dict[str, Any] = {}
+        if belief is not None and trial.split != "judge":
+            more["belief"] = (belief[0], belief[1])
         batch = ENVIRONMENTS[name](
             trial.task,
             len(identities),

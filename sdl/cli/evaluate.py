@@ -14,7 +14,8 @@ from rich.text import Text
 
 from agents.evaluate import Evaluation, evaluate, player_of
 from agents.reference import reference
-from agents.trial import JUDGED, Move, Trial, rollout
+from agents.rollout import Move, rollout
+from agents.trial import JUDGED, Trial
 from sdl.core.errors import ConfigError
 from sdl.figures.scores import scores_figure
 

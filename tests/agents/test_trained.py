@@ -48,22 +48,25 @@ def test_a_stored_policy_plays_as_in_its_own_loop(environment, tmp_path):
 
 
 def test_a_stored_policy_makes_samples_one_after_the_other(tmp_path):
-    """With the belief of its card, which its observations hold."""
+    """With the belief of its card, but never about the truth of a laboratory that judges it."""
     config = small(samples_per_lab=3, belief=(0.2, 0.4))
     train_seed(config, 0, tmp_path)
     player, make = load_player(tmp_path)
-    trial = Trial("batio3-coarse", "judge", 4, 3, threads=1)
+    trial = Trial("batio3-coarse", "tune", 4, 3, threads=1)
     found = trial.play(player, make)
     batch = CursorSynthesis(
-        "batio3-coarse", 4, seed=SEEDS["judge"], split="judge", samples_per_lab=3,
+        "batio3-coarse", 4, seed=SEEDS["tune"], split="tune", samples_per_lab=3,
         belief=(0.2, 0.4), threads=1,
     )  # fmt: skip
     actor = read_policy(tmp_path / POLICY).actor
-    own = play(batch, deciding(actor, 4), 3, seed=SEEDS["judge"])
+    own = play(batch, deciding(actor, 4), 3, seed=SEEDS["tune"])
     np.testing.assert_allclose(found.returns, own.returns.ravel(), atol=1e-12)
     np.testing.assert_array_equal(found.decisions, own.decisions.ravel())
     environment = make(trial, trial.laboratories)
     assert isinstance(environment, CursorSynthesis)
     assert np.all(environment.belief.width < 0.5)
-    one = Trial("batio3-coarse", "judge", 4, threads=1).play(player, make)
+    judging = make(Trial("batio3-coarse", "judge", 4, 3, threads=1), trial.laboratories)
+    assert isinstance(judging, CursorSynthesis)
+    np.testing.assert_array_equal(judging.belief.width, 1.0)
+    one = Trial("batio3-coarse", "tune", 4, threads=1).play(player, make)
     np.testing.assert_array_equal(one.returns, found.returns[::3])

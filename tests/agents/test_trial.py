@@ -13,7 +13,8 @@ from agents.baselines import (
     sobol_genes,
 )
 from agents.plans import STOP, Plans
-from agents.trial import JUDGED, SEEDS, TOLERANCE, Outcomes, Trial, mean_of, rollout
+from agents.rollout import rollout
+from agents.trial import JUDGED, SEEDS, TOLERANCE, Outcomes, Trial, mean_of
 from envs.batched import BatchedSynthesis
 from envs.choices import Choices
 from sdl.chemistry.system import load_system
