@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
+from gymnasium.spaces import Space
 from numpy.typing import NDArray
 
 from envs.batch import action_space, observation_space
@@ -32,8 +33,8 @@ class SampleEnv(gymnasium.Env[NDArray[np.float32], NDArray[Any]]):
 
     def __init__(self, batch: BatchedSynthesis, render_mode: str | None) -> None:
         self._batch = batch
-        self.observation_space = observation_space(batch)
-        self.action_space = action_space(batch)
+        self.observation_space = cast("Space[NDArray[np.float32]]", observation_space(batch))
+        self.action_space: Space[Any] = action_space(batch)
         self.render_mode = render_mode
         self._ended = False
 
