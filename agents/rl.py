@@ -279,8 +279,11 @@ class TrainedPolicy:
         return frozenset(absent)
 
     def _prediction(self, course: Course) -> Prediction | None:
-        """What the scan after these steps would say; not of a solution, whose phases are one."""
-        if self._task.target.solution:
+        """What the last scan would say; not of a solution, whose phases count as one.
+
+        Of a sample that goes on nothing: its last scan comes after steps that nobody knows yet.
+        """
+        if not course.ended or self._task.target.solution:
             return None
         mean, sigma = self._prospect.purity(course.actions, self._mirror.bottle)
         return Prediction(mean=mean, sigma=sigma)
