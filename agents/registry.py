@@ -6,6 +6,7 @@ import difflib
 from importlib import import_module
 
 from sdl.core.errors import ConfigError
+from sdl.core.extras import require_extra
 from sdl.core.protocols import BlobStore, Policy
 from sdl.tasks.task import Task
 
@@ -18,6 +19,9 @@ _FACTORIES = {
 }
 """Module and function ``(task, blobs) -> Policy`` of each policy for any laboratory."""
 
+_TRAINED = {"rl": ("agents.rl", "make")}
+"""Module and function ``(task, blobs, model) -> Policy`` of each policy that is a file."""
+
 _BASELINES = {
     "hottest": ("agents.pool_baselines", "Hottest"),
     "hottest_no_carbonate": ("agents.pool_baselines", "HottestNoCarbonate"),
@@ -28,7 +32,12 @@ _BASELINES = {
 
 def policy_names() -> tuple[str, ...]:
     """Names that ``make_policy`` knows."""
-    return (*_FACTORIES, *_BASELINES)
+    return (*_FACTORIES, *_TRAINED, *_BASELINES)
+
+
+def trained_policies() -> tuple[str, ...]:
+    """Names of the policies that need a policy file."""
+    return tuple(_TRAINED)
 
 
 def pool_policies() -> tuple[str, ...]:
@@ -36,17 +45,25 @@ def pool_policies() -> tuple[str, ...]:
     return tuple(_BASELINES)
 
 
-def make_policy(name: str, *, task: Task | None = None, blobs: BlobStore | None = None) -> Policy:
+def make_policy(
+    name: str,
+    *,
+    task: Task | None = None,
+    blobs: BlobStore | None = None,
+    model: bytes | None = None,
+) -> Policy:
     """A new policy, without any memory: ingest the journal to bring it up to date.
 
     Args:
         name: One of ``policy_names()``.
         task: The campaign's task; ``published`` and ``default`` need it outside pools.
         blobs: Where model files are; needed by policies that learn and are resumed.
+        model: The policy file of a trained policy.
 
     Raises:
-        ConfigError: There is no such policy.
+        ConfigError: There is no such policy, or its policy file or a package is not at hand.
         PolicyError: The policy cannot be used for the task.
+        ModelError: The policy file is none, or was made for other spaces.
     """
     if name not in policy_names():
         near = difflib.get_close_matches(name, policy_names(), n=1)
@@ -59,5 +76,10 @@ def make_policy(name: str, *, task: Task | None = None, blobs: BlobStore | None 
     if name in _BASELINES:
         module, attribute = _BASELINES[name]
         return getattr(import_module(module), attribute)()
+    if name in _TRAINED:
+        require_extra("rl", f"the policy {name}", "torch", "safetensors")
+        require_extra("twin", f"the policy {name}", "numba", "scipy")
+        module, attribute = _TRAINED[name]
+        return getattr(import_module(module), attribute)(task, blobs, model)
     module, attribute = _FACTORIES[name]
     return getattr(import_module(module), attribute)(task, blobs)

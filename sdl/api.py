@@ -20,6 +20,7 @@ def start_campaign(
     task: str,
     *,
     policy: str = "default",
+    model: Path | str | None = None,
     lab: str = "fast",
     experiments: int | None = None,
     in_flight: int = 4,
@@ -31,7 +32,8 @@ def start_campaign(
 
     Args:
         task: Name of a task, or the path of a task file.
-        policy: ``random``, ``published``, ``default``, ...
+        policy: ``random``, ``published``, ``default``, ``rl``, ...
+        model: Policy file of the policy ``rl``.
         lab: ``fast`` (no RunEngine), ``virtual`` or ``table``.
         experiments: Budget; the task's if ``None``.
         in_flight: Samples on their way at the same time.
@@ -49,6 +51,7 @@ def start_campaign(
             "task": task,
             "lab": lab,
             "policy": policy,
+            "model": None if model is None else str(model),
             "budget": {} if experiments is None else {"experiments": experiments},
             "in_flight": in_flight,
             "seed": seed,

@@ -63,6 +63,8 @@ class CampaignConfig(Frozen):
     """Name of a task that ships with the project, or the path of a task file."""
     lab: Literal["virtual", "fast", "table"] = "virtual"
     policy: str = "default"
+    model: Annotated[str | None, Field(exclude_if=lambda v: v is None)] = None
+    """Policy file of the policy ``rl``: its path, or that of its folder; in a journal its hash."""
     budget: BudgetConfig = BudgetConfig()
     stop: StopConfig | None = None
     approve: Approve = "none"

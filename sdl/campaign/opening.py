@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from contextlib import ExitStack
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from agents.registry import make_policy, policy_names, pool_policies
+from agents.registry import make_policy, policy_names, pool_policies, trained_policies
 from sdl.campaign.config import CampaignConfig
 from sdl.campaign.loop import Campaign
 from sdl.campaign.making import Setting, make_lab
 from sdl.campaign.places import world_file
 from sdl.core.capabilities import StationKind
-from sdl.core.errors import ConfigError, JournalError, PolicyError
+from sdl.core.errors import (
+    ConfigError,
+    JournalError,
+    MissingExtraError,
+    ModelError,
+    PolicyError,
+)
 from sdl.core.event import CampaignBegun, EventKind
 from sdl.core.yaml import load, place_of
 from sdl.journal.journal import Journal
 from sdl.tasks.space import TaskSpace
 from sdl.tasks.task import Task, load_task
+
+MODEL_FILE = "policy.safetensors"
+"""The policy file in the folder of a training run."""
 
 
 def read_config(path: Path) -> tuple[CampaignConfig, Task]:
@@ -29,6 +39,8 @@ def read_config(path: Path) -> tuple[CampaignConfig, Task]:
         ConfigError: With file, line, what was given, what is allowed, what to do.
     """
     config = load(path, CampaignConfig, "the campaign file")
+    if config.model is not None:
+        config = config.model_copy(update={"model": str(path.parent / config.model)})
     try:
         task = load_task(config.task, path.parent)
     except ConfigError as err:
@@ -74,14 +86,51 @@ def check_consistency(config: CampaignConfig, task: Task, path: Path) -> None:
             do="correct the key `policy`",
             where=place_of(path, "policy"),
         )
-    try:
-        make_policy(config.policy, task=task)
-    except PolicyError as err:
-        raise ConfigError(
-            err.what, got=err.got, allowed=err.allowed, do=err.do, where=place_of(path, "policy")
-        ) from err
+    _check_policy(config, task, path)
     if task.space is not None:
         TaskSpace(task)
+
+
+def _check_policy(config: CampaignConfig, task: Task, path: Path) -> None:
+    """Makes the policy once; what it says is wrong has a place in the file."""
+    if config.model is not None and config.policy not in trained_policies():
+        raise ConfigError(
+            f"the policy {config.policy} has no policy file",
+            got=f"model: {config.model}",
+            allowed=f"policy: {', '.join(trained_policies())}",
+            do="leave the key `model` out, or correct the key `policy`",
+            where=place_of(path, "model"),
+        )
+    try:
+        make_policy(config.policy, task=task, model=_read_model(config))
+    except MissingExtraError:
+        raise
+    except (PolicyError, ModelError, ConfigError) as err:
+        key = "policy" if config.model is None else "model"
+        raise ConfigError(
+            err.what, got=err.got, allowed=err.allowed, do=err.do, where=place_of(path, key)
+        ) from err
+
+
+def _read_model(config: CampaignConfig) -> bytes | None:
+    """The policy file of a trained policy.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    if config.model is None or config.policy not in trained_policies():
+        return None
+    path = Path(config.model)
+    path = path / MODEL_FILE if path.is_dir() else path
+    try:
+        return path.read_bytes()
+    except OSError as err:
+        raise ConfigError(
+            "the policy file cannot be read",
+            got=f"{path}: {err.strerror}",
+            allowed=f"the {MODEL_FILE} that `sdl train` wrote, or its folder",
+            do="correct the key `model`; paths are relative to the campaign file",
+        ) from err
 
 
 def _check_stop(config: CampaignConfig, task: Task, path: Path) -> None:
@@ -109,7 +158,11 @@ def begin(config: CampaignConfig, task: Task, url: str) -> Campaign:
     Raises:
         JournalError: There already is a campaign at ``url``.
         LabError: There is a virtual world of another campaign.
+        ConfigError: The policy file of a trained policy cannot be read.
     """
+    model = _read_model(config)
+    if model is not None:  # a campaign is told by what is in the file, wherever it lies
+        config = config.model_copy(update={"model": hashlib.sha256(model).hexdigest()})
     world = world_file(url) if config.lab != "table" else None
     if world is not None and world.exists():
         raise JournalError(
@@ -127,6 +180,8 @@ def begin(config: CampaignConfig, task: Task, url: str) -> Campaign:
         seed=config.seed,
     )
     journal = Journal.create(url, begun)
+    if model is not None:
+        journal.blobs.put(model)
     return _assemble(config, task, journal, url)
 
 
@@ -174,7 +229,10 @@ def _assemble(config: CampaignConfig, task: Task, journal: Journal, url: str) ->
         undo.callback(journal.close)
         lab = make_lab(Setting(config, task, journal, url, journal.events()))
         undo.callback(lab.close)
-        policy = make_policy(config.policy, task=task, blobs=journal.blobs)
+        model = None
+        if config.model is not None and config.policy in trained_policies():
+            model = journal.blobs.get(config.model)
+        policy = make_policy(config.policy, task=task, blobs=journal.blobs, model=model)
         campaign = Campaign(config, task, journal, lab, policy)
         undo.pop_all()
     return campaign

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.registry import make_policy, policy_names
+from agents.registry import make_policy, policy_names, trained_policies
 from sdl.core.errors import ConfigError, PolicyError
 from sdl.core.protocols import Learner, Policy
 from sdl.tasks.task import load_task
@@ -16,11 +16,19 @@ from sdl.tasks.task import load_task
 TASK = load_task("batio3-coarse")
 
 
-@pytest.mark.parametrize("name", policy_names())
+@pytest.mark.parametrize("name", [n for n in policy_names() if n not in trained_policies()])
 def test_every_name_makes_a_policy_of_that_name(name: str) -> None:
     policy = make_policy(name, task=TASK)
     assert isinstance(policy, Policy)
     assert policy.name == name
+
+
+@pytest.mark.parametrize("name", trained_policies())
+def test_a_trained_policy_needs_its_file(name: str) -> None:
+    with pytest.raises(ConfigError, match="`model`"):
+        make_policy(name, task=TASK)
+    with pytest.raises(PolicyError, match="needs a task"):
+        make_policy(name)
 
 
 def test_default_learns_and_the_plain_ones_do_not() -> None:
