@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from agents.learning.distribution import choose
 from agents.offline.episodes import Episodes, Source
 from envs.batch import Batch
 from envs.tables import BoolArray
+from sdl.core.errors import ConfigError
 from sdl.core.seeds import generator
 from simulators.network import FloatArray, IntArray
 
@@ -78,12 +81,21 @@ def _log_prob(
     return total
 
 
+Choice = Callable[[NDArray[np.float32], BoolArray], tuple[IntArray, FloatArray]]
+"""Actions of observations and masks, and the logarithms of their probabilities, or NaN."""
+
+
 def record(
-    batch: Batch, policy: Mixture, *, seed: int, name: str, behaviour: str, tasks: dict[str, str]
+    batch: Batch,
+    policy: Mixture,
+    *,
+    seed: int,
+    name: str,
+    behaviour: str,
+    tasks: dict[str, str],
+    parents: tuple[str, ...] = (),
 ) -> Episodes:
     """Plays one episode in every row of a batch and keeps it.
-
-    The first episode of each row, whole: stopping at a number of decisions would prefer short ones.
 
     Args:
         batch: The rows.
@@ -92,50 +104,73 @@ def record(
         name: Of the data set.
         behaviour: Who decides, in words.
         tasks: Hash of each task of the batch.
+        parents: SHA-256 of the policy files behind the policy.
     """
     rng = generator("record", seed)
+
+    def decide(seen: NDArray[np.float32], masks: BoolArray) -> tuple[IntArray, FloatArray]:
+        logits = policy.logits(seen)
+        actions = policy.draw(logits, masks, rng)
+        return actions, policy.log_prob(logits, masks, actions)
+
+    source = source_of(batch, name=name, behaviour=behaviour, tasks=tasks, parents=parents)
     batch.reset(seed)
+    return keep(batch, decide, source)
+
+
+def source_of(batch: Batch, **words: Any) -> Source:
+    """The source of what is played in a batch."""
+    entries = tuple(entry.name for entry in batch.entries)
+    return Source(entries=entries, limit=batch.limit, nvec=batch.nvec, **words)
+
+
+def keep(batch: Batch, decide: Choice, source: Source) -> Episodes:
+    """The present episode of every row to its end.
+
+    One of each row, whole: stopping at a number of decisions would prefer short ones.
+
+    Args:
+        batch: The rows, each at the beginning of an episode.
+        decide: Who decides in all rows, ended ones too.
+        source: Of the data set.
+
+    Raises:
+        ConfigError: An episode does not end.
+    """
     running = np.ones(batch.rows, dtype=np.bool_)
     final = np.zeros_like(batch.observations)
-    kept: list[tuple[NDArray[np.int64], ...]] = []
+    kept: list[tuple[Any, ...]] = []
     for _ in range(LONGEST):
         rows = np.flatnonzero(running)
         if not rows.size:
             break
         seen, masks = batch.observations.copy(), batch.action_masks().copy()
-        logits = policy.logits(seen)
-        actions = policy.draw(logits, masks, rng)
-        told = policy.log_prob(logits[rows], masks[rows], actions[rows])
+        actions, told = decide(seen, masks)
         _, reward, ended, _, info = batch.step(actions)
-        kept.append((rows, seen[rows], masks[rows], actions[rows], reward[rows].copy(), told))  # pyright: ignore[reportArgumentType]
+        parts = (seen, masks, actions, reward, told)
+        kept.append((rows, *(part[rows] for part in parts)))
         last = np.flatnonzero(running & ended)
         final[last] = info["final_observation"][last]
         running[last] = False
-    rows, seen, masks, actions, rewards, told = map(np.concatenate, zip(*kept, strict=True))
+    if running.any():
+        raise ConfigError("an episode does not end", got=f"{int(running.sum())} rows")
+    rows, *parts = map(np.concatenate, zip(*kept, strict=True))
     order = np.argsort(rows, kind="stable")
+    seen, masks, actions, rewards, told = (part[order] for part in parts)
     lengths = np.bincount(rows, minlength=batch.rows)
-    source = Source(
-        name=name,
-        behaviour=behaviour,
-        tasks=tasks,
-        entries=tuple(entry.name for entry in batch.entries),
-        limit=batch.limit,
-        nvec=batch.nvec,
-    )
     return Episodes(
         source,
-        seen[order].astype(np.float32),
+        seen.astype(np.float32),
         final,
-        masks[order].astype(np.bool_),
-        actions[order],
-        rewards[order].astype(np.float64),
-        told[order].astype(np.float64),
+        masks.astype(np.bool_),
+        actions.astype(np.int64),
+        rewards.astype(np.float64),
+        told.astype(np.float64),
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
     )
 
 
 def mean_return(batch: Batch, policy: Mixture, seed: int) -> tuple[float, float]:
     """Mean return of the first episode of every row, and its standard error."""
-    played = record(batch, policy, seed=seed, name="truth", behaviour="", tasks={})
-    returns = played.returns
+    returns = record(batch, policy, seed=seed, name="truth", behaviour="", tasks={}).returns
     return float(returns.mean()), float(returns.std(ddof=1) / np.sqrt(len(returns)))

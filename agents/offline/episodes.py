@@ -173,7 +173,9 @@ class Episodes:
         return digest.hexdigest()
 
 
-def minibatches(count: int, size: int, updates: int, rng: np.random.Generator) -> Iterator[IntArray]:
+def minibatches(
+    count: int, size: int, updates: int, rng: np.random.Generator
+) -> Iterator[IntArray]:
     """Rows of each update: every row once per pass, in a new order each time."""
     order, at = rng.permutation(count), 0
     size = min(size, count)

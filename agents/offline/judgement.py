@@ -163,7 +163,10 @@ class Judge:
         goal = torch.from_numpy(target).float()
         settings = self._settings
         optimizer = torch.optim.AdamW(
-            value.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            value.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
         )
         falls = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
         rng = generator("judge", self._seed, "minibatches", fold, key)

@@ -1,9 +1,9 @@
 """Learners from logs: cloning, IQL and CQL over masked heads.
 
-Own and short. d3rlpy (2.8) has one discrete head and no masks and pins gymnasium 1.0; the losses of
-TorchRL (0.14) take the maximum over the actions that a network lists, without masks that differ from
-state to state, and the policy would have to be built of its modules. Here probabilities are those of
-``MaskedHeads``, exact over the live heads, and the actor is the project's own.
+Own and short, for no maintained library fits: d3rlpy (2.8) has one discrete head, no masks, and
+pins gymnasium 1.0. The discrete losses of TorchRL (0.14) read the value of an action off a list of
+all of them: three live heads are some 2,000 actions here, and the slots' order would count. Here
+probabilities are those of ``MaskedHeads``, exact over the live heads, and the actor is our own.
 
 IQL after Kostrikov, Nair and Levine (2021), CQL after Kumar, Zhou, Tucker and Levine (2020); both
 recalled, not opened.
@@ -93,38 +93,46 @@ def learn(
     return _cql(Piece.of(episodes), layout, settings, seed)
 
 
-def _clone(data: Piece, layout: Layout, settings: Offline, seed: int) -> nn.Module:
-    """The actor under which what was done is most probable."""
+def _clone(
+    data: Piece, layout: Layout, settings: Offline, seed: int, weights: Tensor | None = None
+) -> nn.Module:
+    """The actor under which what was done is most probable, decisions weighted by (T,) weights."""
     actor, heads = make_actor(layout), MaskedHeads(layout.nvec)
     optimizer, falls = _optimizer(actor, settings)
-    for part in _parts(data, settings, seed):
-        chosen = heads.proba_distribution(actor(part.seen), part.masks)
-        _step(-chosen.log_prob(part.actions).mean(), optimizer, falls)
+    for rows in _rows(data, settings, seed):
+        part = data.take(rows)
+        told = heads.proba_distribution(actor(part.seen), part.masks).log_prob(part.actions)
+        loss = -told.mean() if weights is None else -(weights[rows] * told).mean()
+        _step(loss, optimizer, falls)
     return actor
 
 
 def _iql(data: Piece, layout: Layout, settings: Offline, seed: int) -> nn.Module:
-    """Values of the better ones of the logged actions alone, and the actor weighted by them."""
-    actor, heads, value = make_actor(layout), MaskedHeads(layout.nvec), StateValue(layout)
+    """Values of the better ones of the logged actions alone, and the actor weighted by them.
+
+    The actor follows when the values stand: only they look ahead, and early ones mislead.
+    """
+    value = StateValue(layout)
     twins = nn.ModuleList([ActionValue(layout), ActionValue(layout)])
     targets = copy.deepcopy(twins)
-    networks = nn.ModuleList([actor, value, twins])
-    optimizer, falls = _optimizer(networks, settings)
-    for part in _parts(data, settings, seed):
+    optimizer, falls = _optimizer(nn.ModuleList([value, twins]), settings)
+    for rows in _rows(data, settings, seed):
+        part = data.take(rows)
         with torch.no_grad():
             worth = torch.minimum(*(q(part.seen, part.actions) for q in targets))
             goal = part.rewards + part.goes_on * value(part.after)
-        state = value(part.seen)
-        beyond = worth - state
+        beyond = worth - value(part.seen)
         side = torch.where(beyond > 0, settings.expectile, 1.0 - settings.expectile)
         loss = (side * beyond.square()).mean()
         for q in twins:
             loss = loss + (q(part.seen, part.actions) - goal).square().mean()
-        weight = (settings.sharpness * beyond.detach()).exp().clamp(max=settings.greatest)
-        chosen = heads.proba_distribution(actor(part.seen), part.masks)
-        _step(loss - (weight * chosen.log_prob(part.actions)).mean(), optimizer, falls)
+        _step(loss, optimizer, falls)
         _follow(targets, twins, settings.follow)
-    return actor
+    with torch.no_grad():
+        worth = torch.minimum(*(q(data.seen, data.actions) for q in targets))
+        weights = (settings.sharpness * (worth - value(data.seen))).exp()
+    weights = weights.clamp(max=settings.greatest)
+    return _clone(data, layout, settings, seed, weights / weights.mean())
 
 
 def _cql(data: Piece, layout: Layout, settings: Offline, seed: int) -> nn.Module:
@@ -132,7 +140,8 @@ def _cql(data: Piece, layout: Layout, settings: Offline, seed: int) -> nn.Module
     network = SharedValues(layout)
     target = copy.deepcopy(network)
     optimizer, falls = _optimizer(network, settings)
-    for part in _parts(data, settings, seed):
+    for rows in _rows(data, settings, seed):
+        part = data.take(rows)
         with torch.no_grad():
             ahead, shares = network(part.after)
             best = _greedy(shares, part.masks_after, layout.nvec)
@@ -150,7 +159,9 @@ def _cql(data: Piece, layout: Layout, settings: Offline, seed: int) -> nn.Module
 def _chosen(shares: Tensor, actions: Tensor, nvec: tuple[int, ...]) -> Tensor:
     """(rows,) sum of the shares of the chosen options."""
     parts = shares.split(nvec, dim=1)
-    return sum((p.gather(1, actions[:, h : h + 1])[:, 0] for h, p in enumerate(parts)), _zero(shares))
+    return sum(
+        (p.gather(1, actions[:, h : h + 1])[:, 0] for h, p in enumerate(parts)), _zero(shares)
+    )
 
 
 def _greedy(shares: Tensor, masks: Tensor, nvec: tuple[int, ...]) -> Tensor:
@@ -173,7 +184,10 @@ def _optimizer(
     module: nn.Module, settings: Offline
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     optimizer = torch.optim.AdamW(
-        module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        module.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,
     )
     return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.updates)
 
@@ -191,12 +205,13 @@ def _step(
 
 def _follow(target: nn.Module, network: nn.Module, share: float) -> None:
     with torch.no_grad():
-        for old, new in zip(target.parameters(), network.parameters(), strict=True):
-            old.lerp_(new, share)
+        old, new = list(target.parameters()), list(network.parameters())
+        torch._foreach_lerp_(old, new, share)
 
 
-def _parts(data: Piece, settings: Offline, seed: int) -> Iterator[Piece]:
+def _rows(data: Piece, settings: Offline, seed: int) -> Iterator[Tensor]:
+    """Rows of each update."""
     rng = generator("offline", "minibatches", seed)
     count = len(data.rewards)
     for rows in minibatches(count, settings.batch_size, settings.updates, rng):
-        yield data.take(torch.from_numpy(rows))
+        yield torch.from_numpy(rows)

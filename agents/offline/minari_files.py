@@ -81,7 +81,9 @@ def read_minari(path: Path) -> Episodes:
         source = Source.model_validate(metadata[OWN])
     except (KeyError, ValidationError) as err:
         raise ModelError(
-            "the data set does not say what its numbers are", got=path, do=f"give it a `{OWN}` entry"
+            "the data set does not say what its numbers are",
+            got=path,
+            do=f"give it a `{OWN}` entry",
         ) from err
     return _join(source, MinariDataset(path).iterate_episodes())
 

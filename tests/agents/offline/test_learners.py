@@ -1,4 +1,4 @@
-"""Learners from logs of chance: cloning stays chance, the others do better; what they earn is told."""
+"""Learners from logs of chance: cloning stays chance, others do better; what they earn is told."""
 
 import numpy as np
 import pytest

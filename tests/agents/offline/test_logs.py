@@ -32,9 +32,11 @@ def test_a_data_set_is_read_as_it_was_written_and_by_minari_itself(tmp_path):
     found = read_minari(tmp_path / "logs")
     for name in FIELDS:
         np.testing.assert_array_equal(getattr(found, name), getattr(episodes, name))
-    assert found.hash == episodes.hash and found.source == episodes.source
+    assert found.hash == episodes.hash
+    assert found.source == episodes.source
     plain = MinariDataset(tmp_path / "logs")
-    assert plain.total_episodes == 40 and plain.total_steps == len(episodes)
+    assert plain.total_episodes == 40
+    assert plain.total_steps == len(episodes)
     assert plain[3].observations.shape == (len(plain[3]) + 1, len(episodes.source.entries))
     assert plain[3].infos["action_mask"].dtype == np.bool_
     assert not plain[3].infos["action_mask"][-1].any()
