@@ -173,7 +173,7 @@ def test_going_on_after_a_scan_is_what_the_mirror_would_do(recurrent):
         for choice in other.spelling.actions(steps, other.order[0]):
             other.step(choice[None])
         names = other.problem.network.solid_names
-        own = other._state.estimate[0]  # noqa: SLF001
+        own = other._state.estimate[0]
         amounts = {
             name: PhaseAmount(weight_fraction=w, sigma=s)
             for name, w, s in zip(names, own[0], own[1], strict=True)
@@ -193,7 +193,7 @@ def test_going_on_after_a_scan_is_what_the_mirror_would_do(recurrent):
             )
         )
     assert len(observations) > 1
-    actor = policy._actor  # noqa: SLF001
+    actor = policy._actor
     memory = actor.memory(1)
     other.begin(0, HOURS)
     while True:
