@@ -192,7 +192,7 @@ def test_going_on_after_a_scan_is_what_the_mirror_would_do(recurrent):
                 key="n",
             )
         )
-    assert len(observations) > 1
+    assert observations
     actor = policy._actor
     memory = actor.memory(1)
     other.begin(0, HOURS)
@@ -306,7 +306,7 @@ def test_prospect_is_wide_and_knows_bottles(mirror):
     choices = mirror.problem.choices
     steps = [
         Mix(doses=choices.doses(3, [0, 0]), mill_min=30.0),
-        Anneal(temperature_c=1100.0, dwell_h=10.0),
+        Anneal(temperature_c=900.0, dwell_h=10.0),
         Characterise(),
         Stop(),
     ]
