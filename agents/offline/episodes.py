@@ -146,7 +146,9 @@ class Episodes:
 
     def take(self, numbers: IntArray) -> Episodes:
         """Some of the episodes, in the order asked for; one may come twice."""
-        rows = np.concatenate([np.arange(self.starts[n], self.starts[n + 1]) for n in numbers])
+        rows = np.concatenate(
+            [np.arange(int(self.starts[n]), int(self.starts[n + 1])) for n in numbers]
+        )
         lengths = np.diff(self.starts)[numbers]
         return Episodes(
             self.source,

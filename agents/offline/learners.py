@@ -205,8 +205,8 @@ def _step(
 
 def _follow(target: nn.Module, network: nn.Module, share: float) -> None:
     with torch.no_grad():
-        old, new = list(target.parameters()), list(network.parameters())
-        torch._foreach_lerp_(old, new, share)
+        for old, new in zip(target.parameters(), network.parameters(), strict=True):
+            old.lerp_(new, share)
 
 
 def _rows(data: Piece, settings: Offline, seed: int) -> Iterator[Tensor]:

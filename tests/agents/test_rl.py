@@ -28,7 +28,7 @@ from sdl.core.errors import ConfigError, ModelError, PolicyError
 from sdl.core.event import Decided, EventKind, Finished, Proposed
 from sdl.core.material import Observation, PhaseAmount, SampleState
 from sdl.core.proposal import Budget, PendingSample, Request, SampleView
-from sdl.core.recipe import Anneal, Characterise, Continue, Mix, Quench, Stop
+from sdl.core.recipe import Anneal, Characterise, Continue, Mix, Quench, Step, Stop
 from sdl.journal.projection import projection
 from sdl.tasks.space import TaskSpace
 from sdl.tasks.task import load_task
@@ -166,7 +166,7 @@ def test_going_on_after_a_scan_is_what_the_mirror_would_do(recurrent):
     policy = TrainedPolicy(TASK, content(recurrent=recurrent))
     other = Mirror(TASK, max_decisions=DECISIONS, furnace_hours=HOURS)
     proposal = policy.propose(request_of(free_slots=1))[0]
-    steps = [s for s in proposal.recipe.steps if not isinstance(s, Continue)]
+    steps: list[Step] = [s for s in proposal.recipe.steps if not isinstance(s, Continue)]
     observations = []
     while not isinstance(steps[-1], Stop):
         other.begin(0, HOURS)
