@@ -66,16 +66,18 @@ def test_a_clone_is_a_start_for_learning_in_the_twin(data, tmp_path):
         "checkpoints": 1,
         "ppo": {"n_steps": 8, "batch_size": 120, "learning_rate": 1e-9},
     }
-    result = train_seed(config(data[0], **ppo), 0, tmp_path / "ppo")
+    wanted = TrainConfig.model_validate(config(data[0]).model_dump() | ppo)
+    result = train_seed(wanted, 0, tmp_path / "ppo")
     cloned = read_policy(tmp_path / "clone" / POLICY).card.metrics["return_mean"]
     assert result.return_mean == pytest.approx(cloned, abs=0.05)
 
 
 def test_logs_and_algorithms_have_to_fit(data, tmp_path):
     path, _ = data
+    known = config(path).model_dump()
     for more in ({"data": None}, {"algorithm": "maskable_ppo"}, {"parent": "x"}):
         with pytest.raises(ValidationError, match="data"):
-            config(path, **more)
+            TrainConfig.model_validate(known | more)
     batch = ToyBatch(8)
     tasks = {"batio3-coarse": "0" * 64}
     old = record(batch, Mixture(None, batch.nvec, 1.0), tasks=tasks, **WORDS)
