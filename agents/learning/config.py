@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from agents.learning.written import Number, Whole
 from agents.offline.settings import Offline
 from sdl.core.model import Frozen, SafeId, content_hash
 from sdl.core.yaml import load
@@ -15,30 +16,6 @@ Algorithm = Literal["maskable_ppo", "recurrent_ppo", "crossq", "clone", "iql", "
 LOGGED = ("clone", "iql", "cql")
 """Algorithms that learn from logs alone."""
 Environment = Literal["plain", "cursor", "continuous"]
-
-
-def _whole(value: Any) -> Any:
-    """YAML 1.1 reads ``1e6`` as text and ``1.0e6`` as a number with a point: both are meant."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return value
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _number(value: Any) -> Any:
-    """YAML 1.1 reads ``3e-4`` as text."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-Whole = Annotated[int, BeforeValidator(_whole)]
-Number = Annotated[float, BeforeValidator(_number)]
 
 
 class Net(Frozen):

@@ -36,6 +36,7 @@ from agents.learning.recorder import Recorder
 from agents.learning.rows import make_rows
 from envs.stable import StableVecEnv
 from sdl.core.errors import ConfigError
+from sdl.core.extras import require_extra
 from sdl.core.model import content_hash
 from sdl.core.seeds import generator, seed_of
 from sdl.tasks.task import load_task
@@ -154,6 +155,7 @@ def _from_logs(config: TrainConfig, seed: int, data: str) -> Learned:
     Raises:
         ConfigError: The logs are of other spaces, or of another version of a task.
     """
+    require_extra("rl", "learning from logs", "minari", "h5py")
     # Minari takes a second to import, and only logs need it.
     from agents.offline.learners import learn
     from agents.offline.minari_files import read_minari

@@ -45,7 +45,7 @@ def policies(logs):
 
 
 def truth(policy):
-    return mean_return(ToyBatch(4000), policy, seed=77)[0]
+    return mean_return(ToyBatch(3000), policy, seed=77)[0]
 
 
 def test_learners_from_logs_are_above_their_behaviour(logs, policies):
@@ -68,15 +68,19 @@ def test_equal_seeds_give_equal_actors(logs):
 
 
 def test_the_interval_holds_what_policies_earn(logs, policies):
-    judge = Judge(logs, layout_of(ToyBatch(1), hidden=(32,)), Judging(first=150, rounds=6))
+    judge = Judge(
+        logs,
+        layout_of(ToyBatch(1), hidden=(32,)),
+        Judging(first=100, rounds=4, updates=20, draws=2),
+    )
     chance = Mixture(None, policies["clone"].nvec, 1.0)
     inside = 0
-    for policy in (chance, *policies.values()):
+    for policy in (chance, policies["clone"], policies["best"], policies["iql"]):
         told, known = judge.judge(policy), truth(policy)
         assert told.width < 0.3
         inside += told.low <= known <= told.high
         assert told.value == pytest.approx(known, abs=0.15)
-    assert inside >= 4
+    assert inside >= 3
     own = judge.judge(chance)
     assert own.value == pytest.approx(logs.returns.mean(), abs=0.02)
     assert own.episodes == pytest.approx(logs.count)
