@@ -57,13 +57,17 @@ class Hands:
     Args:
         task: Stations, shelf, chemical system.
         number: Number of the hidden laboratory, and seed of the world.
+        laboratory_told: Limits that the drivers believe in, if not the task's: to plant violations.
     """
 
-    def __init__(self, task: Task, number: int) -> None:
+    def __init__(
+        self, task: Task, number: int, *, laboratory_told: Capabilities | None = None
+    ) -> None:
         self.capabilities = task.laboratory
         laboratory = hidden_laboratory(task, number)
         self.world = World.create(None, task, seed=number, laboratory=laboratory)
-        self.drivers = virtual_drivers(self.world, task.laboratory, MemoryBlobs())
+        told = laboratory_told or task.laboratory
+        self.drivers = virtual_drivers(self.world, told, MemoryBlobs())
         self.watch = Watch(self.world)
         self.refused: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
@@ -139,14 +143,18 @@ class Hands:
         if not able:
             return False
         station, place = able[0].name, self.world.place(sample)
-        if place != station and not act.starts_hot and place != RACK and not self.move(sample, RACK):
+        if (
+            place != station
+            and not act.starts_hot
+            and place != RACK
+            and not self.move(sample, RACK)
+        ):
             return False
         if place != station and not self.move(sample, station):
             return False
         record = self.finish(self.order(station, act.verb, [sample], act.args))
         following_hot = act.args.get("cooling") == "hold"
         return record and (following_hot or self.move(sample, RACK))
-
 
 
 def _raw_orders(
@@ -222,7 +230,13 @@ class RawCommands:
         )
 
     def _args(
-        self, draws: Draws, manner: str, verb: Verb, station: Station, hands: Hands, names: list[str]
+        self,
+        draws: Draws,
+        manner: str,
+        verb: Verb,
+        station: Station,
+        hands: Hands,
+        names: list[str],
     ) -> dict[str, Any]:
         raw = self._recipes
         match verb:
