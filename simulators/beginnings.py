@@ -13,7 +13,7 @@ from sdl.core.property import Property
 from simulators.effects import Effects
 from simulators.floor import Floor
 from simulators.properties.magnetometer import duration_s
-from simulators.stations import RACK, ROOM_C
+from simulators.stations import RACK, ROOM_C, air_cooling_s
 from simulators.vial import Vial
 
 
@@ -66,9 +66,19 @@ class Beginnings:
         if vial.heat is not None and vial.heat.inside and vial.place != destination:
             heat = replace(vial.heat, inside=False, since_s=now_s)
             vial = replace(effects.soak_on(vial, vial.heat, now_s), heat=heat)
-        args = {"sample": sample, "origin": vial.place, "destination": destination}
+        args: dict[str, Any] = {
+            "sample": sample,
+            "origin": vial.place,
+            "destination": destination,
+        }
+        duration_s = effects.model.transfer_s
+        if vial.heat is not None and vial.place != destination:
+            # It is put down cold: only a quench station takes it as it is.
+            args["cooling_s"] = air_cooling_s(vial.heat.program_c)
+            target = floor.stations.get(destination)
+            duration_s += 0.0 if target is not None else args["cooling_s"]
         moving = vial if vial.place == destination else replace(vial, place=station)
-        return Beginning(Verb.TRANSFER, [moving], args, effects.model.transfer_s, counts=False)
+        return Beginning(Verb.TRANSFER, [moving], args, duration_s, counts=False)
 
     def dispense(
         self, station: str, lot: str, mass_mg: float, note: Mapping[str, Any]

@@ -178,10 +178,18 @@ class Endings:
 
 
 def stopped(act: Act, share: float, note: str) -> Act:
-    """The act if it ends after ``share`` of its time; a furnace then cools in the furnace."""
+    """The act if it ends after ``share`` of its time.
+
+    A furnace then cools in the furnace, a hot vial of the arm where it was taken from, one of the
+    quench station goes on cooling: none of them is at hand before it is cold.
+    """
     elapsed_s = share * (act.end_s - act.start_s)
     end_s = act.start_s + elapsed_s
     args = {**act.args, "stopped_after_s": elapsed_s}
+    if act.verb == Verb.QUENCH:
+        end_s = act.end_s
+    elif act.verb == Verb.TRANSFER:
+        end_s += act.args.get("cooling_s", 0.0)
     if act.verb == Verb.ANNEAL:
         ran = clip(Program(**act.args["program"]).segments(act.args["start_c"]), elapsed_s)
         end_s += cool_down(ran[-1][1] if ran else act.args["start_c"])[2]

@@ -82,7 +82,8 @@ class Floor:
 
         Raises:
             BusyError: Origin or destination works with its door locked.
-            DeviceError: No such place, it is full, or a furnace that is still hot.
+            DeviceError: No such place, it is full, a furnace that is still hot, or a hot vial for a
+                station that cools none.
         """
         target = self.stations.get(destination)
         if destination != RACK and (target is None or destination == arm):
@@ -93,6 +94,12 @@ class Floor:
             self.require_still(vial.place, vial.name)
         if target is None or vial.place == destination:
             return
+        if vial.heat is not None and target.kind is not StationKind.QUENCH:
+            raise DeviceError(
+                f"{arm} does not put {vial.name} into {destination}: it is hot",
+                allowed=f"{RACK}, a quench station",
+                do="let it cool first",
+            )
         if target.kind is StationKind.FURNACE:
             self.require_idle(destination)
             if any(self.vials[name].heat is not None for name in self.occupants(destination)):

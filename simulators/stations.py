@@ -109,6 +109,11 @@ class Program:
         return power_kw * weighted_s / 3600.0
 
 
+def air_cooling_s(temperature_c: float) -> float:
+    """How long a vial in air takes from ``temperature_c`` to room temperature, s."""
+    return max(temperature_c - ROOM_C, 0.0) / QUENCH_C_PER_MIN["air"] * 60.0
+
+
 def cool_down(temperature_c: float) -> tuple[float, float, float]:
     """The segment of a closed furnace that cools from ``temperature_c`` to room temperature."""
     return (temperature_c, ROOM_C, (temperature_c - ROOM_C) / FURNACE_COOLING_C_PER_MIN * 60.0)

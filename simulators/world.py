@@ -334,6 +334,14 @@ class World:
         """
         return self._vials[sample].material
 
+    def vial(self, sample: str) -> Vial:
+        """The whole truth about a vial: place, matter, heat, history. As ``material``.
+
+        Raises:
+            KeyError: The world has no such vial.
+        """
+        return self._vials[sample]
+
     def specimen(self, sample: str, temperature_c: float) -> Specimen:
         """The truth about a sample as a property sees it: for scoring and tests.
 

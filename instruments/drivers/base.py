@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -10,7 +11,7 @@ from typing import Any, ClassVar
 from instruments.drivers.job import Job, JobRecord
 from sdl.core.capabilities import Station
 from sdl.core.command import Verb
-from sdl.core.errors import DeviceError
+from sdl.core.errors import DeviceError, excerpt
 
 
 class Driver(ABC):
@@ -129,8 +130,8 @@ class Driver(ABC):
         if (
             isinstance(value, bool)
             or not isinstance(value, int | float)
-            or not math.isfinite(value)
-            or not low <= value <= top
+            # Whole numbers may be too large to become a float: compared, never converted.
+            or not low <= value <= min(top, sys.float_info.max)
             or (above and value == low)
         ):
             sign = ">" if above else ">="
@@ -145,7 +146,7 @@ class Driver(ABC):
             DeviceError: It is none of them.
         """
         allowed, value = tuple(options), job.args.get(name)
-        if value not in allowed:
+        if not isinstance(value, str) or value not in allowed:
             raise self.refusal(job, name, value, ", ".join(allowed))
         return str(value)
 
@@ -153,7 +154,7 @@ class Driver(ABC):
         """The error that names device and command."""
         return DeviceError(
             f"{self.name} refuses {job.label}: {what} is outside its limits",
-            got=got,
+            got=got if isinstance(got, str | float) else excerpt(got),
             allowed=allowed,
             do="correct the command; nothing was moved",
             where=self.name,

@@ -23,9 +23,14 @@ from sdl.core.property import Property
 from sdl.core.protocols import BlobStore
 from sdl.core.recipe import Gas
 from simulators.act import Act, ActState
-from simulators.stations import RACK, ROOM_C, Program
+from simulators.stations import RACK, ROOM_C, Program, StationModel
 from simulators.world import World
 
+DOSE_ERROR = StationModel.dosing_sd * StationModel.dosing_cut
+"""Farthest that a dose is off, as a share of it."""
+BALANCE_MG = 1.0
+"""What a reading of the balance is never off by, mg: ten of its standard deviations."""
+LARGEST_READING_MG = 1_000_000.0
 LONGEST_SCAN_MIN = 600.0
 LONGEST_MILL_MIN = 600.0
 LONGEST_DWELL_H = 500.0
@@ -109,6 +114,19 @@ class DispenserDriver(VirtualDriver):
         largest_mg = self.station.max_dose_mg or self.capabilities.vial_capacity_mg
         self.number(job, "mass_mg", self.station.min_dose_mg or 0.0, largest_mg, above=False)
         self.number(job, "mass_mg", 0.0, self.capabilities.vial_capacity_mg, above=True)
+        if "balance_before_mg" in job.args:
+            self.number(job, "balance_before_mg", -BALANCE_MG, LARGEST_READING_MG)
+
+    def check_samples(self, job: Job) -> None:
+        """The vial is on the balance, and the dose finds room in it.
+
+        Doses miss by up to ``DOSE_ERROR``: a recipe that fills the vial exactly must pass.
+        """
+        super().check_samples(job)
+        room_mg = self.capabilities.vial_capacity_mg * (1.0 + DOSE_ERROR) + BALANCE_MG
+        room_mg -= self.weigh()
+        if float(job.args["mass_mg"]) * (1.0 + DOSE_ERROR) > room_mg:
+            raise self.refusal(job, "mass_mg", job.args["mass_mg"], f"{room_mg:.1f} mg of room")
 
     def begin(self, job: Job) -> None:
         """Starts the dose."""

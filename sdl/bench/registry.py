@@ -7,7 +7,7 @@ from pathlib import Path
 from sdl.bench.report import BenchReport
 from sdl.core.errors import ConfigError
 
-NAMES = ("physics", "env", "gpu", "train", "loop", "crash", "routes")
+NAMES = ("physics", "env", "gpu", "train", "loop", "crash", "routes", "safety")
 
 
 def run_bench(
@@ -20,6 +20,7 @@ def run_bench(
     target: str | None = None,
     system: str | None = None,
     plots: Path | None = None,
+    policy: Path | None = None,
 ) -> BenchReport:
     """Runs one bench.
 
@@ -32,6 +33,7 @@ def run_bench(
         target: ``routes`` only: the target in it.
         system: ``physics`` only: gates that concern this chemical system.
         plots: ``physics`` only: folder for the plot behind each gate.
+        policy: ``safety`` only: a trained policy whose unmasked actions are among the inputs.
 
     Raises:
         ConfigError: There is no such bench, or an option does not belong to it.
@@ -41,6 +43,7 @@ def run_bench(
         routes=table is not None or target is not None,
         physics=system is not None or plots is not None,
         train=stored,
+        safety=policy is not None,
     )
     if name == "physics":
         from sdl.bench import physics
@@ -66,13 +69,17 @@ def run_bench(
         from sdl.bench import crash
 
         return crash.run(kills=seeds or (4 if quick else 50))
+    if name == "safety":
+        from sdl.bench import safety
+
+        return safety.run(quick=quick, policy=policy)
     from sdl.bench import routes
 
     target = target or routes.SHIPPED_TARGET
     return routes.run(seeds=seeds or 30, quick=quick, table=table, target=target)
 
 
-def _check(name: str, *, routes: bool, physics: bool, train: bool) -> None:
+def _check(name: str, *, routes: bool, physics: bool, train: bool, safety: bool) -> None:
     """Refuses an unknown bench, and options of one bench for another."""
     if name not in NAMES:
         raise ConfigError(
@@ -91,4 +98,9 @@ def _check(name: str, *, routes: bool, physics: bool, train: bool) -> None:
     if name != "train" and train:
         raise ConfigError(
             f"--stored does not belong to the bench {name}", allowed="sdl bench train --stored"
+        )
+    if name != "safety" and safety:
+        raise ConfigError(
+            f"--policy does not belong to the bench {name}",
+            allowed="sdl bench safety --policy FILE",
         )

@@ -159,7 +159,9 @@ def schema(
 
 @app.command(epilog="Example: sdl bench routes --seeds 30 --json")
 def bench(
-    name: Annotated[str, typer.Argument(help="physics, env, gpu, train, loop, crash or routes.")],
+    name: Annotated[
+        str, typer.Argument(help="physics, env, gpu, train, loop, crash, routes or safety.")
+    ],
     as_json: AsJson = False,
     seeds: Annotated[int | None, typer.Option(min=1, help="Laboratories, kills or seeds.")] = None,
     quick: Annotated[bool, typer.Option(help="A smaller run of the same kind.")] = False,
@@ -172,6 +174,9 @@ def bench(
     plots: Annotated[
         Path | None, typer.Option(help="physics: folder for the plot behind each gate.")
     ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="safety: a trained policy, played without its mask.")
+    ] = None,
 ) -> None:
     """Measures the program; exits 0 when the bench ran, whatever its gates say.
 
@@ -181,7 +186,8 @@ def bench(
     random, published, best fixed recipe and oracle (an hour, --stored minutes). loop: policies in
     paired simulated laboratories, and what the loop costs beside a bare RunEngine (10 minutes).
     crash: kills of the demo, resumed and compared (20 minutes). routes: experiments needed on 188
-    measured syntheses (5 minutes). --quick takes a minute or two.
+    measured syntheses (5 minutes). safety: a million raw recipes, steps, actions and commands
+    against limits, masks and drivers (minutes). --quick takes a minute or two.
     """
     from sdl.bench.registry import run_bench
 
@@ -194,6 +200,7 @@ def bench(
         target=target,
         system=system,
         plots=plots,
+        policy=policy,
     )
     if as_json:
         typer.echo(result.to_json())

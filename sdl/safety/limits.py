@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -21,7 +22,7 @@ from sdl.core.capabilities import (
     StationKind,
 )
 from sdl.core.command import Command, Verb
-from sdl.core.errors import SafetyError
+from sdl.core.errors import SafetyError, excerpt
 from sdl.core.event import Violation
 from sdl.core.recipe import (
     Anneal,
@@ -43,7 +44,40 @@ from sdl.core.recipe import (
 )
 
 ROOM_C = 25.0
-"""Instruments heat and do not cool below the room, degC."""
+"""Furnaces and instruments heat and do not cool below the room, degC."""
+LONGEST_MILL_MIN = 600.0
+LONGEST_SCAN_MIN = 600.0
+LONGEST_DWELL_H = 500.0
+"""Where a station states no limit; longer times are taken for mistakes."""
+_LARGEST = sys.float_info.max
+_RACK = "rack"
+_VERBS = {
+    StationKind.DISPENSER: Verb.DISPENSE,
+    StationKind.MIXER: Verb.MILL,
+    StationKind.FURNACE: Verb.ANNEAL,
+    StationKind.QUENCH: Verb.QUENCH,
+    StationKind.DIFFRACTOMETER: Verb.SCAN,
+    StationKind.MAGNETOMETER: Verb.MEASURE,
+    StationKind.WASHER: Verb.WASH,
+    StationKind.TRANSFER: Verb.TRANSFER,
+    StationKind.TABLE: Verb.REPLAY,
+}
+"""The only verb of each kind of station."""
+_ARGUMENTS: dict[Verb, dict[str, type]] = {
+    Verb.TRANSFER: {"sample": str, "origin": str, "destination": str},
+    Verb.DISPENSE: {"lot": str, "mass_mg": float},
+    Verb.MILL: {"mill_min": float},
+    Verb.ANNEAL: {
+        "temperature_c": float, "dwell_h": float, "ramp_c_per_min": float, "gas": str,
+        "cooling": str,
+    },
+    Verb.QUENCH: {"cooling": str},
+    Verb.WASH: {"solvent": str, "duration_min": float},
+    Verb.SCAN: {"scan_min": float},
+    Verb.MEASURE: {"property": str, "temperature_c": float},
+    Verb.REPLAY: {},
+}  # fmt: skip
+"""What a command must say, in numbers and words."""
 
 
 def check_recipe(recipe: Recipe, capabilities: Capabilities) -> tuple[Violation, ...]:
@@ -61,6 +95,8 @@ def check_recipe(recipe: Recipe, capabilities: Capabilities) -> tuple[Violation,
                 f"{len(capabilities.pool)} recipes",
             ),
         )
+    if not recipe.steps:
+        return (Violation(rule="step-order", message="a recipe starts with a mix; it is empty"),)
     found = [v for step in recipe.steps for v in _step(step, capabilities)]
     found += _order(recipe.steps)
     found += _charge(recipe, capabilities)
@@ -111,9 +147,14 @@ def check_command(command: Command, capabilities: Capabilities) -> tuple[Violati
                 rule="station-exists", message=f"no station {command.station!r}; allowed: {names}"
             ),
         )
-    for name, value in command.args.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            return (Violation(rule="finite", message=f"{name} is {value}; allowed: a number"),)
+    verb = _VERBS.get(station.kind)
+    if command.verb is not verb:
+        allowed = "nothing" if verb is None else verb.value
+        message = f"{station.name} cannot {command.verb.value}; allowed: {allowed}"
+        return (Violation(rule="station-verb", message=message),)
+    broken = tuple(_arguments(command))
+    if broken:
+        return broken
     found: list[Violation] = []
     if len(command.samples) > station.capacity:
         found.append(
@@ -123,30 +164,62 @@ def check_command(command: Command, capabilities: Capabilities) -> tuple[Violati
                 f"{len(command.samples)}",
             )
         )
-    if command.verb is Verb.ANNEAL:
-        step = Anneal(
-            temperature_c=command.args["temperature_c"],
-            dwell_h=command.args["dwell_h"],
-            ramp_c_per_min=command.args["ramp_c_per_min"],
-            gas=command.args["gas"],
-        )
-        found += _furnace(step, station)
-    elif command.verb is Verb.DISPENSE:
-        dose = Dose(lot=command.args["lot"], mass_mg=command.args["mass_mg"])
-        found += _dose(dose, capabilities, (station,))
-    elif command.verb is Verb.MILL:
-        found += _mill(float(command.args["mill_min"]), (station,))
-    elif command.verb is Verb.WASH:
-        able = (station,) if station.kind is StationKind.WASHER else ()
-        found += _wash(str(command.args["solvent"]), float(command.args["duration_min"]), able)
-    elif command.verb is Verb.MEASURE:
-        measure = Measure(
-            property=command.args["property"], temperature_c=command.args["temperature_c"]
-        )
-        found += _instrument(measure, station)
-    elif command.verb is Verb.QUENCH and Cooling(command.args["cooling"]) not in station.coolings:
-        found.append(_no_cooling(Cooling(command.args["cooling"]), (station,)))
-    return tuple(found)
+    return (*found, *_act(command, station, capabilities))
+
+
+def _act(command: Command, station: Station, capabilities: Capabilities) -> Iterator[Violation]:
+    """Limits of the station broken by a command whose arguments are numbers and words."""
+    args = command.args
+    match command.verb:
+        case Verb.ANNEAL:
+            numbers = (args["temperature_c"], args["dwell_h"], args["ramp_c_per_min"])
+            yield from _furnace(*numbers, args["gas"], station)
+        case Verb.DISPENSE:
+            yield from _dose(args["lot"], args["mass_mg"], capabilities, (station,))
+        case Verb.MILL:
+            yield from _mill(args["mill_min"], (station,))
+        case Verb.WASH:
+            yield from _wash(args["solvent"], args["duration_min"], (station,))
+        case Verb.SCAN:
+            yield from _scan(args["scan_min"])
+        case Verb.MEASURE:
+            yield from _instrument(args["property"], args["temperature_c"], station)
+        case Verb.QUENCH if args["cooling"] not in station.coolings:
+            yield _no_cooling(args["cooling"], (station,))
+        case Verb.TRANSFER:
+            yield from _places(command, capabilities)
+        case _:
+            return
+
+
+def _arguments(command: Command) -> Iterator[Violation]:
+    """Arguments that are missing, no finite numbers or no words; nothing may be guessed."""
+    for name, kind in _ARGUMENTS[command.verb].items():
+        value = command.args.get(name)
+        if value is None:
+            yield Violation(rule="argument", message=f"{name} is missing")
+        elif kind is float and not _is_number(value):
+            yield Violation(rule="finite", message=f"{name} is {excerpt(value)}; allowed: a number")
+        elif kind is str and not isinstance(value, str):
+            yield Violation(rule="argument", message=f"{name} is {excerpt(value)}; allowed: a word")
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a finite number that a device can be told."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -_LARGEST <= value <= _LARGEST
+
+
+def _places(command: Command, capabilities: Capabilities) -> Iterator[Violation]:
+    names = [s.name for s in capabilities.stations if s.kind is not StationKind.TRANSFER]
+    places = (_RACK, *names)
+    for name in ("origin", "destination"):
+        if command.args[name] not in places:
+            message = f"no place {excerpt(command.args[name])}; allowed: {', '.join(places)}"
+            yield Violation(rule="place", message=message)
+    if command.args["sample"] not in command.samples:
+        yield Violation(rule="argument", message="the sample to move is not the command's")
 
 
 def require_safe(command: Command, capabilities: Capabilities) -> None:
@@ -169,7 +242,7 @@ def _step(step: Step, capabilities: Capabilities) -> Iterator[Violation]:
         case Mix():
             dispensers = capabilities.of_kind(StationKind.DISPENSER)
             for dose in step.doses:
-                yield from _dose(dose, capabilities, dispensers)
+                yield from _dose(dose.lot, dose.mass_mg, capabilities, dispensers)
             yield from _mill(step.mill_min, capabilities.of_kind(StationKind.MIXER))
         case Regrind():
             yield from _mill(step.mill_min, capabilities.of_kind(StationKind.MIXER))
@@ -183,6 +256,7 @@ def _step(step: Step, capabilities: Capabilities) -> Iterator[Violation]:
         case Characterise():
             if not capabilities.of_kind(StationKind.DIFFRACTOMETER):
                 yield Violation(rule="station-exists", message="there is no diffractometer")
+            yield from _scan(step.scan_min)
         case Measure():
             yield from check_measurement(step, capabilities)
         case Wash():
@@ -198,63 +272,70 @@ def _step(step: Step, capabilities: Capabilities) -> Iterator[Violation]:
 
 def check_measurement(step: Measure, capabilities: Capabilities) -> tuple[Violation, ...]:
     """None if one instrument can do it; else what the instrument that is closest lacks."""
-    kind = MEASURED_AT[step.property]
-    able = capabilities.of_kind(kind)
+    kind = MEASURED_AT.get(step.property)
+    able = () if kind is None else capabilities.of_kind(kind)
     if not able:
-        message = f"there is no {kind.value}, which measures the {step.property.value}"
+        instrument = "instrument" if kind is None else kind.value
+        message = f"there is no {instrument}, which measures the {step.property}"
         return (Violation(rule="station-exists", message=message),)
-    return min((tuple(_instrument(step, station)) for station in able), key=len)
+    found = (tuple(_instrument(step.property, step.temperature_c, s)) for s in able)
+    return min(found, key=len)
 
 
-def _instrument(step: Measure, station: Station) -> Iterator[Violation]:
-    kind = MEASURED_AT[step.property]
-    if station.kind is not kind:
-        what = f"{station.name} cannot measure the {step.property.value}"
-        message = f"{what}; allowed: a {kind.value}"
+def _instrument(measured: str, temperature_c: float, station: Station) -> Iterator[Violation]:
+    able = [p.value for p, kind in MEASURED_AT.items() if kind is station.kind]
+    if measured not in able:
+        message = f"{station.name} cannot measure the {measured}; allowed: {', '.join(able)}"
         yield Violation(rule="instrument", message=message)
     top = ROOM_C if station.max_temperature_c is None else station.max_temperature_c
-    if not ROOM_C <= step.temperature_c <= top:
+    if not ROOM_C <= temperature_c <= top:
         yield Violation(
             rule="instrument-temperature",
-            message=f"{station.name}: {step.temperature_c:g} °C; allowed: {ROOM_C:g} to {top:g} °C",
+            message=f"{station.name}: {temperature_c:g} °C; allowed: {ROOM_C:g} to {top:g} °C",
         )
 
 
-def _no_cooling(cooling: Cooling, stations: Sequence[Station]) -> Violation:
+def _no_cooling(cooling: str, stations: Sequence[Station]) -> Violation:
     able = sorted({c.value for s in stations for c in s.coolings} | {Cooling.FURNACE.value})
     return Violation(
         rule="quench-cooling",
-        message=f"no station cools in {cooling.value}; allowed: {', '.join(able)}",
+        message=f"no station cools in {cooling}; allowed: {', '.join(able)}",
     )
 
 
 def _dose(
-    dose: Dose, capabilities: Capabilities, stations: Sequence[Station]
+    lot: str, mass_mg: float, capabilities: Capabilities, stations: Sequence[Station]
 ) -> Iterator[Violation]:
-    lot = capabilities.lot(dose.lot)
-    if lot is None:
+    if capabilities.lot(lot) is None:
         names = ", ".join(item.name for item in capabilities.shelf)
         yield Violation(
             rule="lot-on-shelf",
-            message=f"the lot {dose.lot!r} is not on the shelf; allowed: {names}",
+            message=f"the lot {lot!r} is not on the shelf; allowed: {names}",
         )
     low = min((s.min_dose_mg or 0.0 for s in stations), default=0.0)
-    high = max((s.max_dose_mg or math.inf for s in stations), default=0.0)
-    if not low <= dose.mass_mg <= high:
+    high = max((s.max_dose_mg or capabilities.vial_capacity_mg for s in stations), default=0.0)
+    if not low <= mass_mg <= high or mass_mg == 0.0:
         yield Violation(
             rule="dose-range",
-            message=f"{dose.mass_mg:g} mg of {dose.lot}; allowed: {low:g} to {high:g} mg",
+            message=f"{mass_mg:g} mg of {lot}; allowed: {low:g} to {high:g} mg",
         )
 
 
 def _mill(mill_min: float, stations: Sequence[Station]) -> Iterator[Violation]:
-    limit = max((s.max_mill_min or math.inf for s in stations), default=None)
+    limit = max((s.max_mill_min or LONGEST_MILL_MIN for s in stations), default=None)
     if limit is None:
         yield Violation(rule="station-exists", message="there is no mixer")
-    elif mill_min > limit:
+    elif not 0.0 < mill_min <= limit:
+        allowed = f"more than 0, at most {limit:g}"
         yield Violation(
-            rule="mill-time", message=f"{mill_min:g} min of milling; allowed: at most {limit:g}"
+            rule="mill-time", message=f"{mill_min:g} min of milling; allowed: {allowed}"
         )
+
+
+def _scan(scan_min: float) -> Iterator[Violation]:
+    if not 0.0 < scan_min <= LONGEST_SCAN_MIN:
+        allowed = f"more than 0, at most {LONGEST_SCAN_MIN:g}"
+        yield Violation(rule="scan-time", message=f"a scan of {scan_min:g} min; allowed: {allowed}")
 
 
 def _wash(solvent: str, duration_min: float, stations: Sequence[Station]) -> Iterator[Violation]:
@@ -275,27 +356,36 @@ def _some_furnace(step: Anneal, capabilities: Capabilities) -> list[Violation]:
     furnaces = capabilities.of_kind(StationKind.FURNACE)
     if not furnaces:
         return [Violation(rule="station-exists", message="there is no furnace")]
-    return min((list(_furnace(step, f)) for f in furnaces), key=len)
+    numbers = (step.temperature_c, step.dwell_h, step.ramp_c_per_min)
+    return min((list(_furnace(*numbers, step.gas, f)) for f in furnaces), key=len)
 
 
-def _furnace(step: Anneal, furnace: Station) -> Iterator[Violation]:
+def _furnace(
+    temperature_c: float, dwell_h: float, ramp_c_per_min: float, gas: str, furnace: Station
+) -> Iterator[Violation]:
+    hottest_c = math.inf if furnace.max_temperature_c is None else furnace.max_temperature_c
+    fastest = math.inf if furnace.max_ramp_c_per_min is None else furnace.max_ramp_c_per_min
+    longest_h = furnace.max_dwell_h or LONGEST_DWELL_H
+    # Asked the other way round, a value that is no number would pass.
     limits = (
-        ("temperature", "°C", step.temperature_c, furnace.max_temperature_c),
-        ("ramp", "°C/min", step.ramp_c_per_min, furnace.max_ramp_c_per_min),
-        ("dwell", "h", step.dwell_h, furnace.max_dwell_h),
+        ("temperature", "°C", temperature_c, hottest_c, ROOM_C <= temperature_c <= hottest_c),
+        ("ramp", "°C/min", ramp_c_per_min, fastest, 0.0 < ramp_c_per_min <= fastest),
+        ("dwell", "h", dwell_h, longest_h, 0.0 < dwell_h <= longest_h),
     )
-    for name, unit, value, limit in limits:
-        if limit is not None and value > limit:
+    for name, unit, value, limit, inside in limits:
+        if not inside or value == math.inf:
+            low = f"{ROOM_C:g} {unit} or more" if name == "temperature" else "more than 0"
+            most = f"at most {limit:g} {unit}"
             yield Violation(
                 rule=f"furnace-{name}",
-                message=f"{furnace.name}: {value:g} {unit}; allowed: at most {limit:g} {unit}",
+                message=f"{furnace.name}: {value:g} {unit}; allowed: "
+                + (most if value > limit else f"{low}, {most}"),
             )
     gases = furnace.gases or (Gas.AIR,)
-    if step.gas not in gases:
+    if gas not in gases:
         yield Violation(
             rule="furnace-gas",
-            message=f"{furnace.name} has no {step.gas.value}; allowed: "
-            + ", ".join(g.value for g in gases),
+            message=f"{furnace.name} has no {gas}; allowed: " + ", ".join(g.value for g in gases),
         )
 
 
@@ -325,14 +415,14 @@ def _charge(recipe: Recipe, capabilities: Capabilities) -> Iterator[Violation]:
     for dose in recipe.doses():
         masses[dose.lot] += dose.mass_mg  # pyright: ignore[reportArgumentType]
     total = float(sum(masses.values()))
-    if total > capabilities.vial_capacity_mg:
+    if not total <= capabilities.vial_capacity_mg:
         yield Violation(
             rule="vial-capacity",
             message=f"{total:g} mg in one vial; allowed: at most {capabilities.vial_capacity_mg:g}",
         )
     for name, mass in masses.items():
         lot = capabilities.lot(name)
-        if lot is not None and mass > lot.stock_mg:
+        if lot is not None and not mass <= lot.stock_mg:
             yield Violation(
                 rule="lot-stock",
                 message=f"{mass:g} mg of {name}; on the shelf: {lot.stock_mg:g} mg",
