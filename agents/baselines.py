@@ -1,4 +1,4 @@
-"""Baselines for one sample per laboratory: at random, Sobol, published, ranked by free energy."""
+"""Baselines that learn nothing: at random, Sobol, published, ranked by free energy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.stats import qmc
 
-from agents.published import PublishedPolicy
+from agents.published import PublishedPolicy, purest
 from agents.trial import Trial
 from envs.tables import BoolArray
 from sdl.chemistry.system import ChemicalSystem, Phase, load_system
@@ -31,8 +31,8 @@ LEAST_BAR = 1e-9
 class RandomPlayer:
     """Each head of each decision evenly among what the mask allows; the heads independently.
 
-    The dice of an episode follow from (seed, identity) alone, one uniform number per decision and
-    head, so that an episode does not depend on which others are played with it.
+    The dice of an episode follow from (seed, identity, sample) alone, one uniform number per
+    decision and head, so that an episode does not depend on which others are played with it.
 
     Args:
         options: Options of each head.
@@ -44,10 +44,19 @@ class RandomPlayer:
     def __init__(self, options: Sequence[int], seed: int = 0) -> None:
         self._options, self._seed = tuple(options), seed
         self._dice: list[np.random.Generator] = []
+        self._identities = self._sample = np.zeros(0, dtype=np.int64)
 
     def begin(self, identities: IntArray) -> None:
         """One generator per episode."""
         self._dice = [generator("random-player", self._seed, int(n)) for n in identities]
+        self._identities, self._sample = identities, np.zeros_like(identities)
+
+    def renew(self, rows: BoolArray) -> None:
+        """A new generator for some rows."""
+        self._sample[rows] += 1
+        for i in np.flatnonzero(rows):
+            key = (int(self._identities[i]), int(self._sample[i]))
+            self._dice[i] = generator("random-player", self._seed, *key)
 
     def act(self, observation: NDArray[np.float32], mask: BoolArray) -> NDArray[Any]:
         """One action per row."""
@@ -74,29 +83,33 @@ class PlanPlayer:
     def __init__(self, name: str, actions: IntArray) -> None:
         self.name = name
         self._actions = actions if actions.ndim == 3 else actions[None]
-        self._mine, self._step = self._actions, 0
+        self._mine, self._step = self._actions, np.zeros(0, dtype=np.int64)
 
     def begin(self, identities: IntArray) -> None:
         """Back to the first decision."""
         self._mine = self._actions[identities % len(self._actions)]
-        self._step = 0
+        self._step = np.zeros(len(identities), dtype=np.int64)
+
+    def renew(self, rows: BoolArray) -> None:
+        """The same plans again."""
+        self._step[rows] = 0
 
     def act(self, observation: NDArray[np.float32], mask: BoolArray) -> NDArray[Any]:
         """The next action of each plan."""
-        step = min(self._step, self._mine.shape[1] - 1)
+        step = np.minimum(self._step, self._mine.shape[1] - 1)
         self._step += 1
-        return self._mine[:, step]
+        return self._mine[np.arange(len(step)), step]
 
 
 def sobol_genes(trial: Trial, draw: int = 0) -> IntArray:
-    """One recipe of the task's space per laboratory, from a scrambled Sobol sequence, snapped.
+    """One recipe of the task's space per entry, from a scrambled Sobol sequence, snapped.
 
     Args:
         trial: The laboratories.
         draw: Scrambling.
 
     Returns:
-        Shape ``(laboratories, genes)``.
+        Shape ``(entries, genes)``.
     """
     space = trial.plans.choices.space
     rng = generator("sobol-plans", trial.task.hash, draw)
@@ -109,7 +122,8 @@ def published_steps(task: Task) -> tuple[Step, ...]:
     """The literature's median recipe as the laboratory can follow it, before the grid.
 
     Of the task itself where it names one (``agents.published``), else the median first firing of
-    the text-mined recipes of its target, with the precursors used most often.
+    the text-mined recipes of its target, with the precursors used most often, of each the purest
+    bottle by the label.
 
     Raises:
         PolicyError: No recipe of the target is known.
@@ -139,12 +153,9 @@ def _firing(task: Task) -> FirstFiring:
 
 
 def _lot_of(task: Task, group: Sequence[str], phases: Sequence[str]) -> str:
-    """The first lot of a group whose phase is among those used most often, else the first."""
-    for name in group:
-        lot = task.laboratory.lot(name)
-        if lot is not None and lot.phase in phases:
-            return name
-    return group[0]
+    """The purest lot of a group among those whose phase is used most often, else of them all."""
+    used = [n for n in group if (lot := task.laboratory.lot(n)) is not None and lot.phase in phases]
+    return purest(task, used or group)
 
 
 def _stoichiometric(task: Task, lots: Sequence[str]) -> tuple[Dose, ...]:

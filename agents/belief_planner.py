@@ -155,6 +155,11 @@ class BeliefPlanner:
         """New samples; what was worked out of the ensemble stays."""
         self._samples = [_Sample([], list(self._start), []) for _ in identities]
 
+    def renew(self, rows: BoolArray) -> None:
+        """New samples of some rows; nothing is kept of the laboratory's earlier ones."""
+        for i in np.flatnonzero(rows):
+            self._samples[i] = _Sample([], list(self._start), [])
+
     def act(self, observation: NDArray[np.float32], mask: BoolArray) -> NDArray[Any]:
         """One action per row."""
         waiting: dict[bytes, list[int]] = {}

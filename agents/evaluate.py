@@ -41,7 +41,7 @@ class Entrant:
     environment: EnvironmentMaker | None = None
 
     def play(self, trial: Trial) -> list[Outcomes]:
-        """One entry per player, each over all laboratories."""
+        """One entry per player, each over all laboratories and samples."""
         return [trial.play(player, self.environment) for player in self.players]
 
 
@@ -53,6 +53,7 @@ class Evaluation:
         task: Name of the task.
         task_hash: Its hash.
         laboratories: Number of judged laboratories.
+        samples: Samples that are made one after the other in each.
         scores: One per policy; the judged one first.
         above: Score of the judged policy minus that of each other, paired by laboratory.
         notes: Budgets and convergence of the yardstick.
@@ -61,6 +62,7 @@ class Evaluation:
     task: str
     task_hash: str
     laboratories: int
+    samples: int
     scores: tuple[Score, ...]
     above: dict[str, Interval]
     notes: dict[str, Any] = field(default_factory=dict)
@@ -76,6 +78,7 @@ def evaluate(
     *,
     task: Task | str = "batio3-coarse",
     laboratories: int = JUDGED,
+    samples: int = 1,
     settings: Settings | None = None,
     threads: int | None = None,
 ) -> Evaluation:
@@ -86,6 +89,7 @@ def evaluate(
         against: Names of baselines; more paths are allowed too.
         task: A task with a space, or its name.
         laboratories: Number of judged laboratories, the first of the fixed ones.
+        samples: Samples of each, one after the other: a policy may learn from the earlier ones.
         settings: Sizes of the searches behind the yardstick.
         threads: Threads to use; no figure depends on it.
 
@@ -93,8 +97,8 @@ def evaluate(
         ConfigError: There is no such policy.
     """
     task = load_task(task) if isinstance(task, str) else task
-    known = reference(task, laboratories, settings=settings, threads=threads)
-    trial = Trial(task, "judge", laboratories, threads=threads)
+    known = reference(task, laboratories, samples=samples, settings=settings, threads=threads)
+    trial = Trial(task, "judge", laboratories, samples, threads=threads)
     others = [name for name in dict.fromkeys(against) if name != policy]
     entrants: list[str | Entrant] = [policy, *others]
     played = [
@@ -106,6 +110,7 @@ def evaluate(
         task=task.name,
         task_hash=task.hash,
         laboratories=laboratories,
+        samples=samples,
         scores=tuple(score(n, outcomes, known.yardstick) for n, outcomes in played),
         above={
             n: difference(f"{name} - {n}", own, outcomes, known.yardstick)
@@ -140,7 +145,7 @@ def outcomes_of(policy: str, trial: Trial, known: Reference) -> tuple[str, list[
         return policy, [trial.play_one(bayes_genes(trial))]
     if policy == "cem":
         return policy, [trial.play(belief_player(trial, known))]
-    entrant = load_entrant(policy, trial)
+    entrant = load_entrant(policy)
     return entrant.name, entrant.play(trial)
 
 
@@ -151,7 +156,7 @@ def player_of(policy: str, trial: Trial, known: Reference) -> Player:
         ConfigError: There is no such policy, or it is the oracle of another laboratory.
     """
     if policy == "random":
-        return RandomPlayer(trial.batch(trial.identities[:1]).nvec)
+        return RandomPlayer(trial.batch(trial.laboratories[:1]).nvec)
     if policy in known.recipes:
         return PlanPlayer(policy, trial.plans.actions(known.recipe(policy)[None]))
     if policy == "bayes":
@@ -163,14 +168,14 @@ def player_of(policy: str, trial: Trial, known: Reference) -> Player:
             f"the policy {policy} has another plan in every laboratory; it has no rollout",
             allowed=", ".join(n for n in BASELINES if n not in ("oracle", "sobol")),
         )
-    return load_entrant(policy, trial).players[0]
+    return load_entrant(policy).players[0]
 
 
 def bayes_genes(trial: Trial) -> IntArray:
     """What Bayesian optimisation with the twin proposes first, on the grid, ``(genes,)``.
 
-    With one sample per laboratory there is nothing to learn from yet: the belief is the twin's
-    prior, and the recipe is the one with the largest expected purity, prices left out.
+    One plan for every sample of every laboratory: the belief is the twin's prior, and the recipe is
+    the one with the largest expected purity, prices left out.
     """
     from agents.registry import make_policy
     from sdl.core.proposal import Budget, Request
@@ -205,7 +210,7 @@ def belief_player(trial: Trial, known: Reference) -> Player:
     )
 
 
-def load_entrant(policy: str, trial: Trial) -> Entrant:
+def load_entrant(policy: str) -> Entrant:
     """A trained artifact, or all of them where a folder holds one per seed.
 
     Raises:
@@ -225,5 +230,5 @@ def load_entrant(policy: str, trial: Trial) -> Entrant:
     folders = (
         sorted(p for p in path.iterdir() if p.name.startswith("seed-")) if path.is_dir() else []
     )
-    loaded = [load_player(each, trial) for each in (folders or [path])]
+    loaded = [load_player(each) for each in (folders or [path])]
     return Entrant(path.name, tuple(player for player, _ in loaded), loaded[0][1])

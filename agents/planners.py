@@ -15,6 +15,7 @@ from simulators.network import FloatArray, IntArray
 
 FIXED_SEARCH = Search(population=96, generations=12, elite=12)
 ORACLE_SEARCH = Search(population=32, generations=8, elite=8)
+WARM_SEARCH = Search(population=16, generations=4, elite=4)
 
 
 @dataclass(frozen=True)
@@ -124,22 +125,27 @@ class OracleSettings:
         doublings: Largest number of further searches.
         converged: The budget is doubled until the mean return grows by less than this share.
         finalists: Plans of each laboratory that are played again with the exact solver.
+        warm: The first search of further samples, which begins with the plans of the laboratory's
+            first sample.
+        warm_finalists: Plans of each further sample that are played again with the exact solver.
     """
 
     search: Search = ORACLE_SEARCH
     doublings: int = 4
     converged: float = 0.01
     finalists: int = 4
+    warm: Search = WARM_SEARCH
+    warm_finalists: int = 2
 
 
 @dataclass(frozen=True)
 class Oracle:
-    """The best plan of each laboratory with its noise, as far as the search got.
+    """The best plan of each entry with its noise, as far as the search got.
 
     Attributes:
-        genes: Plans, ``(laboratories, genes)``.
+        genes: Plans, ``(entries, genes)``.
         outcomes: What they reach.
-        budgets: Plans per laboratory after each search, all searches together.
+        budgets: Plans per entry after each search, all searches together.
         means: Mean return after each search.
         converged: Whether the last doubling moved the mean by less than asked.
     """
@@ -164,7 +170,7 @@ def oracle(
     the plans of the last, so that its mean tells whether the first ones were caught.
 
     Args:
-        judged: The laboratories.
+        judged: The laboratories; each entry is searched for itself.
         given: Plans that are tried in every laboratory, ``(some, genes)``: the best fixed recipe
             and the published one, so that the oracle is nowhere below them.
         tables: Probabilities of good plans, ``(genes, most options)``; each search starts halfway
@@ -184,27 +190,80 @@ def oracle(
         size = Search(
             **{**vars(settings.search), "population": settings.search.population << doubling}
         )
-        found = _search_all(rough, start, size, doubling, first)
+        found = _search_all(rough, start, size, ("oracle", doubling), first)
         for n in range(min(settings.finalists, found.shape[1])):
             _take_better(judged, genes, best, found[:, n])
         spent += size.budget
         budgets.append(spent)
         means.append(float(best.returns.mean()))
-        if doubling:
-            done = abs(means[-1] - means[-2]) < settings.converged * abs(means[-1])
+        done = _converged(means, settings)
         if done:
             break
     return Oracle(genes, best, tuple(budgets), tuple(means), done)
 
 
+def oracle_again(
+    judged: Trial,
+    known: IntArray,
+    given: IntArray,
+    tables: FloatArray | None = None,
+    settings: OracleSettings | None = None,
+) -> Oracle:
+    """The oracle of every sample of laboratories whose first sample has been searched.
+
+    The samples of a laboratory differ in the errors of balance and scan alone, so that a plan for
+    one is nearly one for all. Each search starts with the plans found so far for all samples of its
+    laboratory and is a quarter as large as one from nothing or smaller; the budget is doubled until
+    the mean return grows by less than asked, as in ``oracle``.
+
+    Args:
+        judged: The laboratories with their samples.
+        known: The best plan of each laboratory's first sample, ``(laboratories, genes)``.
+        given: As for ``oracle``.
+        tables: As for ``oracle``.
+        settings: Sizes.
+    """
+    settings = settings or OracleSettings()
+    rough, samples = judged.with_tolerance(TOLERANCE), judged.samples
+    start, count = _start(judged.plans, tables, len(judged)), len(judged)
+    genes = np.repeat(known, samples, axis=0)
+    best = judged.play_genes(genes)
+    for plan in given:
+        _take_better(judged, genes, best, np.repeat(plan[None], count, axis=0))
+    always = np.repeat(given[None], count, axis=0)
+    spent, means = 1 + len(given), [float(best.returns.mean())]
+    budgets, done = [spent], False
+    for doubling in range(settings.doublings + 1):
+        own = genes.reshape(len(known), samples, -1)[:, : 1 if doubling == 0 else samples]
+        first = np.concatenate([np.repeat(own, samples, axis=0), always], axis=1)
+        size = Search(**{**vars(settings.warm), "population": settings.warm.population << doubling})
+        found = _search_all(rough, start, size, ("oracle-again", samples, doubling), first)
+        for n in range(min(settings.warm_finalists, found.shape[1])):
+            _take_better(judged, genes, best, found[:, n])
+        spent += size.budget
+        budgets.append(spent)
+        means.append(float(best.returns.mean()))
+        done = doubling > 0 and _converged(means, settings)
+        if done:
+            break
+    return Oracle(genes, best, tuple(budgets), tuple(means), done)
+
+
+def _converged(means: list[float], settings: OracleSettings) -> bool:
+    """Whether the last search moved the mean by less than asked."""
+    if len(means) < 2:
+        return False
+    return abs(means[-1] - means[-2]) < settings.converged * abs(means[-1])
+
+
 GROUP = 128
-"""Laboratories that are searched together: as many as batches can be kept for."""
+"""Entries that are searched together: as many as batches can be kept for."""
 
 
 def _search_all(
-    rough: Trial, start: FloatArray, settings: Search, again: int, given: IntArray
+    rough: Trial, start: FloatArray, settings: Search, key: tuple[str | int, ...], given: IntArray
 ) -> IntArray:
-    """The best plans of every laboratory, ``(laboratories, elite, genes)``."""
+    """The best plans of every entry, ``(entries, elite, genes)``."""
     found: list[IntArray] = []
     for at in range(0, len(rough), GROUP):
         places = np.arange(at, min(at + GROUP, len(rough)))
@@ -215,7 +274,7 @@ def _search_all(
             played = rough.play_genes(genes.reshape(-1, width), rows)
             return played.returns.reshape(problems, population)
 
-        rng = generator("oracle", rough.task.hash, rough.seed, again, at)
+        rng = generator(key[0], rough.task.hash, rough.seed, *key[1:], at)
         part = search(rough.plans, evaluate, start[places], rng, settings, given[places])
         found.append(part.genes)
     return np.concatenate(found)

@@ -23,7 +23,9 @@ class PublishedPolicy:
     """Proposes one recipe again and again: median temperature and dwell, stoichiometric, no tricks.
 
     Temperature and dwell are clipped to the task's ranges and to the furnaces that offer the gas;
-    lots are the first that the task names for each cation, the sample cools in the furnace.
+    the sample cools in the furnace. Of each cation the lot is of the phase that the task names
+    first, and of several bottles of that phase the purest by the label, for papers start from
+    reagent grade; labels, not true assays, which nobody knows.
 
     Args:
         task: A task with ``published`` and ``space``.
@@ -103,11 +105,30 @@ class PublishedPolicy:
         }
         point = [min(max(axis.unit(wanted[axis.name]), 0.0), 1.0) for axis in space.axes]
         stated = {"gas": space.ranges.gases.index(gas), "washes": self._published.washes}
+        for n, group in enumerate(space.groups):
+            stated[f"lot_{n}"] = group.index(_reagent(self._task, group))
         point += [(stated.get(name, 0) + 0.5) / count for name, count in space.choices]
         recipe = space.decode(np.asarray(point))
         if not any(isinstance(step, Anneal) for step in recipe.steps):
             raise PolicyError("the task's space holds no anneal", got=recipe.sentence())
         return recipe
+
+
+def purest(task: Task, names: Sequence[str]) -> str:
+    """The lot with the largest assay by its label; the first of several.
+
+    Args:
+        task: Whose shelf.
+        names: Lots on it.
+    """
+    labels = {lot.name: lot.assay for lot in task.laboratory.shelf}
+    return max(names, key=lambda name: labels[name])
+
+
+def _reagent(task: Task, group: Sequence[str]) -> str:
+    """The purest lot of the phase that a group names first."""
+    phases = {lot.name: lot.phase for lot in task.laboratory.shelf}
+    return purest(task, [name for name in group if phases[name] == phases[group[0]]])
 
 
 def _furnace_limits(capabilities: Capabilities, published: Published) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Reference figures of a task: random, published, best fixed recipe and oracle per laboratory.
+"""Reference figures of a task: random, published, best fixed recipe and oracle of each sample.
 
 They cost minutes, so they are kept as files in the user's cache, named by what they depend on: the
 task, the code and the data of the physics, the code of the search, and its settings.
@@ -19,7 +19,7 @@ import numpy as np
 
 from agents.baselines import RandomPlayer, published_genes, ranked_genes, sobol_genes
 from agents.cross_entropy import Search
-from agents.planners import FixedSettings, OracleSettings, best_fixed, oracle
+from agents.planners import FixedSettings, Oracle, OracleSettings, best_fixed, oracle, oracle_again
 from agents.score import Yardstick
 from agents.trial import JUDGED, SEEDS, TOLERANCE, Outcomes, Trial, mean_of
 from sdl.core.errors import ModelError, PolicyError
@@ -55,8 +55,8 @@ class Settings:
     Attributes:
         fixed: Search of the best fixed recipe.
         oracle: Search of the oracle.
-        random_draws: Episodes of the random player per laboratory.
-        sobol_draws: Sobol recipes per laboratory.
+        random_draws: Episodes of the random player per laboratory, shared by its samples.
+        sobol_draws: Sobol recipes per laboratory, shared by its samples.
     """
 
     fixed: FixedSettings
@@ -84,7 +84,7 @@ the figures."""
 
 @dataclass(frozen=True)
 class Reference:
-    """Figures of one task in the first laboratories of the split ``judge``.
+    """Figures of one task in the first laboratories of the split ``judge``, an entry per sample.
 
     Attributes:
         task: Hash of the task.
@@ -94,10 +94,12 @@ class Reference:
         published: The literature's recipe; ``None`` where there is none.
         ranked: The published program with the precursors of the largest driving force.
         fixed: The best fixed recipe.
-        oracle: The best plan of each laboratory.
+        oracle: The best plan of each sample.
+        plans: These plans, ``(entries, genes)``.
         recipes: Plans by name, ``(genes,)``, of ``published``, ``ranked`` and ``fixed``.
         tables: Probabilities at the end of the search of the fixed recipe.
         notes: Budgets, means, convergence and seconds of the searches.
+        samples: Samples of each laboratory.
     """
 
     task: str
@@ -108,19 +110,25 @@ class Reference:
     ranked: Outcomes | None
     fixed: Outcomes
     oracle: Outcomes
+    plans: IntArray
     recipes: dict[str, list[int]]
     tables: FloatArray
     notes: dict[str, Any]
+    samples: int = 1
 
     def __len__(self) -> int:
         """Number of laboratories."""
-        return len(self.oracle)
+        return len(self.oracle) // self.samples
 
     @property
     def yardstick(self) -> Yardstick:
         """What scores are measured with."""
         return Yardstick(
-            self.random.returns, self.oracle.returns, self.random.value, self.oracle.value
+            self.random.returns,
+            self.oracle.returns,
+            self.random.value,
+            self.oracle.value,
+            self.samples,
         )
 
     def recipe(self, name: str) -> IntArray:
@@ -129,11 +137,12 @@ class Reference:
 
     def first(self, count: int) -> Reference:
         """The figures of the first laboratories alone."""
-        part = slice(0, count)
-        cut = {
+        part = slice(0, count * self.samples)
+        cut: dict[str, Any] = {
             name: None if getattr(self, name) is None else getattr(self, name).take(part)
             for name in _TABLES
         }
+        cut["plans"] = self.plans[part]
         return Reference(**{**{f.name: getattr(self, f.name) for f in fields(self)}, **cut})
 
 
@@ -144,6 +153,7 @@ def reference(
     task: Task | str,
     laboratories: int = JUDGED,
     *,
+    samples: int = 1,
     settings: Settings | None = None,
     threads: int | None = None,
     again: bool = False,
@@ -153,20 +163,25 @@ def reference(
     Args:
         task: A task with a space, or its name.
         laboratories: Number of judged laboratories; more than are in the cache are made anew.
+        samples: Samples of each; of more than one, what is found for one is the start.
         settings: Sizes; by the size of the task's network if ``None``.
         threads: Threads to use; the figures do not depend on it.
         again: Make them anew whatever the cache holds.
     """
     task = load_task(task) if isinstance(task, str) else task
-    judged = Trial(task, "judge", laboratories, threads=threads)
+    judged = Trial(task, "judge", laboratories, samples, threads=threads)
     settings = settings or settings_of(judged)
-    key = _key(task, settings)
+    key = _key(task, settings, samples)
     path = cache_folder() / f"{task.name}-{key[:16]}.json"
     if path.is_file() and not again:
         known = _read(path)
         if known.key == key and len(known) >= laboratories:
             return known.first(laboratories)
-    made = make_reference(judged, settings, key)
+    if samples == 1:
+        made = make_reference(judged, settings, key)
+    else:
+        one = reference(task, laboratories, settings=settings, threads=threads, again=again)
+        made = extend_reference(judged, settings, one, key)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Two may write at once: each its own file, and the last one's stays.
     own = path.with_suffix(f".{os.getpid()}.tmp")
@@ -177,17 +192,13 @@ def reference(
 
 def settings_of(trial: Trial) -> Settings:
     """Sizes that fit the speed of a task's network."""
-    network = trial.batch(trial.identities[:1]).problem.network
+    network = trial.batch(trial.laboratories[:1]).problem.network
     return SMALL if len(network.row_names) > SLOW else STANDARD
 
 
 def make_reference(judged: Trial, settings: Settings, key: str = "") -> Reference:
-    """Makes the figures, whatever the cache holds; see ``reference``."""
+    """Makes the figures of one sample per laboratory, whatever the cache holds."""
     began = time.perf_counter()
-    task, count, draws = judged.task, len(judged), range(settings.random_draws)
-    options = judged.batch(judged.identities[:1]).nvec
-    drawn = mean_of([judged.play(RandomPlayer(options, seed=n)) for n in draws])
-    sobol = [judged.play_genes(sobol_genes(judged, n)) for n in range(settings.sobol_draws)]
     train = _searched(judged, "train", settings.fixed.laboratories)
     tune = _searched(judged, "tune", settings.fixed.final)
     recipes: dict[str, IntArray] = {}
@@ -199,34 +210,88 @@ def make_reference(judged: Trial, settings: Settings, key: str = "") -> Referenc
     before = time.perf_counter()
     found = best_fixed(train, tune, settings.fixed, given)
     fixed_s = time.perf_counter() - before
-    recipes["fixed"] = found.genes
     tried = [found.genes, *found.finalists[1:4], *recipes.values()]
+    recipes["fixed"] = found.genes
     before = time.perf_counter()
     best = oracle(judged, np.stack(tried), found.tables, settings.oracle)
+    notes = {
+        "laboratories": len(judged),
+        "words": {name: judged.plans.words(genes) for name, genes in recipes.items()},
+        "fixed_tuning_mean": found.mean,
+        "fixed_episodes": found.played,
+        "fixed_s": round(fixed_s, 1),
+        **_oracle_notes(best),
+        "oracle_s": round(time.perf_counter() - before, 1),
+    }
+    made = _plain_figures(judged, settings, recipes, best, found.tables, notes, key)
+    made.notes["seconds"] = round(time.perf_counter() - began, 1)
+    return made
+
+
+def extend_reference(judged: Trial, settings: Settings, one: Reference, key: str = "") -> Reference:
+    """Makes the figures of several samples per laboratory from those of one.
+
+    Args:
+        judged: The laboratories with their samples.
+        settings: Sizes.
+        one: Figures of one sample of each of these laboratories.
+        key: What the figures depend on.
+    """
+    began = time.perf_counter()
+    recipes = {name: one.recipe(name) for name in one.recipes}
+    best = oracle_again(
+        judged, one.plans, np.stack(list(recipes.values())), one.tables, settings.oracle
+    )
+    notes = {
+        **one.notes,
+        **_oracle_notes(best),
+        "oracle_s": round(time.perf_counter() - began, 1),
+        "samples": judged.samples,
+        "one_sample": {name: one.notes[name] for name in one.notes if name.startswith("oracle")},
+    }
+    made = _plain_figures(judged, settings, recipes, best, one.tables, notes, key)
+    made.notes["seconds"] = round(time.perf_counter() - began, 1)
+    return made
+
+
+def _oracle_notes(best: Oracle) -> dict[str, Any]:
+    return {
+        "oracle_budgets": list(best.budgets),
+        "oracle_means": list(best.means),
+        "oracle_converged": best.converged,
+    }
+
+
+def _plain_figures(
+    judged: Trial,
+    settings: Settings,
+    recipes: dict[str, IntArray],
+    best: Oracle,
+    tables: FloatArray,
+    notes: dict[str, Any],
+    key: str,
+) -> Reference:
+    """The figures with those that need no search."""
+    options = judged.batch(judged.laboratories[:1]).nvec
+    draws = range(max(1, settings.random_draws // judged.samples))
+    drawn = [judged.play(RandomPlayer(options, seed=n)) for n in draws]
+    draws = range(max(1, settings.sobol_draws // judged.samples))
+    sobol = [judged.play_genes(sobol_genes(judged, n)) for n in draws]
     plain = {name: judged.play_one(genes) for name, genes in recipes.items()}
     return Reference(
-        task=task.hash,
-        key=key or _key(task, settings),
-        random=drawn,
+        task=judged.task.hash,
+        key=key or _key(judged.task, settings, judged.samples),
+        random=mean_of(drawn),
         sobol=mean_of(sobol),
         published=plain.get("published"),
         ranked=plain.get("ranked"),
         fixed=plain["fixed"],
         oracle=best.outcomes,
+        plans=best.genes,
         recipes={name: genes.tolist() for name, genes in recipes.items()},
-        tables=found.tables,
-        notes={
-            "laboratories": count,
-            "words": {name: judged.plans.words(genes) for name, genes in recipes.items()},
-            "fixed_tuning_mean": found.mean,
-            "fixed_episodes": found.played,
-            "fixed_s": round(fixed_s, 1),
-            "oracle_budgets": list(best.budgets),
-            "oracle_means": list(best.means),
-            "oracle_converged": best.converged,
-            "oracle_s": round(time.perf_counter() - before, 1),
-            "seconds": round(time.perf_counter() - began, 1),
-        },
+        tables=tables,
+        notes=notes,
+        samples=judged.samples,
     )
 
 
@@ -252,13 +317,14 @@ def cache_folder() -> Path:
     return root / "solid-state-sdl" / "reference"
 
 
-def _key(task: Task, settings: Settings) -> str:
+def _key(task: Task, settings: Settings, samples: int) -> str:
     """Hash of everything the figures depend on but the number of laboratories."""
     return content_hash(
         {
             "task": task.hash,
             "code": code_hash(task.system),
             "settings": asdict(settings),
+            "samples": samples,
             "seeds": {name: SEEDS[name] for name in sorted(SEEDS)},
         }
     )
@@ -291,7 +357,9 @@ def _to_json(made: Reference) -> dict[str, Any]:
         "key": made.key,
         "recipes": made.recipes,
         "tables": made.tables.tolist(),
+        "plans": made.plans.tolist(),
         "notes": made.notes,
+        "samples": made.samples,
     }
     return {**rest, **{f"outcomes_{name}": table for name, table in tables.items()}}
 
@@ -326,7 +394,9 @@ def _read(path: Path) -> Reference:
         ranked=played("ranked"),
         fixed=always("fixed"),
         oracle=always("oracle"),
+        plans=np.array(data["plans"], dtype=np.int64),
         recipes=data["recipes"],
         tables=np.array(data["tables"]),
         notes=data["notes"],
+        samples=data["samples"],
     )

@@ -1,8 +1,9 @@
 """Trials: what plans and players reach in numbered laboratories, the same draws for all.
 
-An episode is named by (task, split, seed, identity): its hidden laboratory, the errors of its
-balance and of its scans follow from these four. Whoever plays identity 17 of a trial meets what
-everybody else met there, so that differences between players are not those between laboratories.
+An episode is named by (task, split, seed, identity, sample): its hidden laboratory follows from the
+first four, the errors of its balance and of its scans from all five. Whoever plays sample 3 of
+identity 17 of a trial meets what everybody else met there, so that differences between players are
+not those between laboratories.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from agents.plans import Plans
 from envs.batched import BatchedSynthesis
 from envs.tables import VERB, WAIT, BoolArray
 from sdl.core.errors import ConfigError
-from sdl.core.recipe import describe_step
 from sdl.tasks.task import Task, load_task
 from simulators.laboratory import Split
 from simulators.network import FloatArray, IntArray
@@ -45,7 +45,7 @@ class Outcomes:
         cost: Prices paid.
         purity: True weight fraction of the target.
         share: Smallest share, over the cations, of what was charged that ended in the target.
-        pure: Whether the bonus was earned.
+        pure: Whether the bonus was earned; of means over repeats, in which share of them.
         decisions: Decisions taken.
     """
 
@@ -53,7 +53,7 @@ class Outcomes:
     cost: FloatArray
     purity: FloatArray
     share: FloatArray
-    pure: BoolArray
+    pure: BoolArray | FloatArray
     decisions: IntArray
 
     @property
@@ -87,31 +87,20 @@ class Outcomes:
         return Outcomes(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-@dataclass(frozen=True)
-class Move:
-    """One step of a rollout: what was seen, done and paid."""
-
-    identity: int
-    decision: int
-    action: tuple[int, ...]
-    words: str
-    reward: float
-    total: float
-    """Sum of the rewards so far."""
-    seen: dict[str, float]
-    """Numbers of the observation before the step that a reader wants, by name."""
-
-
 class Player(Protocol):
     """Decides step by step in many episodes at once."""
 
     name: str
 
     def begin(self, identities: IntArray) -> None:
-        """Before the first decision; row ``i`` will be the episode ``identities[i]``.
+        """Before the first decision; row ``i`` will be in the laboratory ``identities[i]``.
 
         A player may seed its dice with the numbers and knows nothing else by them.
         """
+        ...
+
+    def renew(self, rows: BoolArray) -> None:
+        """Some rows, shape ``(rows,)``, begin the next sample of the same laboratory."""
         ...
 
     def act(self, observation: NDArray[np.float32], mask: BoolArray) -> NDArray[Any]:
@@ -159,11 +148,16 @@ class _Batch(BatchedSynthesis):
 class Trial:
     """Numbered laboratories of one split, and what is reached in them.
 
+    Entries are samples, laboratory by laboratory: entry ``n`` is sample ``n % samples`` of the
+    laboratory ``n // samples``. Plans are played in any of them; players make the samples of a
+    laboratory one after the other, so that they may learn from the earlier ones.
+
     Args:
         task: A task with a space, or its name.
         split: Which laboratories.
         count: How many, numbered from ``first``.
-        first: Number of the first.
+        samples: Samples of each laboratory.
+        first: Number of the first laboratory.
         seed: Seed of every draw; the split's own if ``None``.
         max_decisions: Decisions of an episode.
         tolerance: Of the solver; the environment's own if ``None``. A search may use ``TOLERANCE``;
@@ -171,7 +165,7 @@ class Trial:
         threads: Threads to use; all cores if ``None``.
 
     Raises:
-        ConfigError: No laboratory is asked for.
+        ConfigError: No laboratory or no sample is asked for.
     """
 
     def __init__(
@@ -179,6 +173,7 @@ class Trial:
         task: Task | str,
         split: Split,
         count: int,
+        samples: int = 1,
         *,
         first: int = 0,
         seed: int | None = None,
@@ -186,20 +181,30 @@ class Trial:
         tolerance: float | None = None,
         threads: int | None = None,
     ) -> None:
-        if count < 1:
-            raise ConfigError("a trial needs a laboratory", got=count, allowed=">= 1")
+        if count < 1 or samples < 1:
+            raise ConfigError(
+                "a trial needs a laboratory and a sample",
+                got=f"{count} laboratories, {samples} samples",
+                allowed=">= 1",
+            )
         self.task = load_task(task) if isinstance(task, str) else task
         self.split: Split = split
         self.seed = SEEDS[split] if seed is None else seed
-        self.identities = np.arange(first, first + count, dtype=np.int64)
+        self.samples = samples
+        self.laboratories = np.arange(first, first + count, dtype=np.int64)
+        """Identities of the laboratories, ``(count,)``."""
+        self.identities = np.repeat(self.laboratories, samples)
+        """Identity of the laboratory of each entry, ``(count * samples,)``."""
+        self.numbers = np.tile(np.arange(samples, dtype=np.int64), count)
+        """Number of the sample of each entry, ``(count * samples,)``."""
         self.max_decisions = max_decisions
         self.tolerance = tolerance
         self.threads = threads
         self._batches: dict[bytes, _Batch] = {}
-        self.plans = Plans(self.batch(self.identities[:1]).problem.choices, max_decisions)
+        self.plans = Plans(self.batch(self.laboratories[:1]).problem.choices, max_decisions)
 
     def __len__(self) -> int:
-        """Number of laboratories."""
+        """Number of entries: laboratories times samples."""
         return len(self.identities)
 
     def with_tolerance(self, tolerance: float | None) -> Trial:
@@ -207,20 +212,26 @@ class Trial:
         return Trial(
             self.task,
             self.split,
-            len(self),
-            first=int(self.identities[0]),
+            len(self.laboratories),
+            self.samples,
+            first=int(self.laboratories[0]),
             seed=self.seed,
             max_decisions=self.max_decisions,
             tolerance=tolerance,
             threads=self.threads,
         )
 
-    def batch(self, identities: IntArray) -> BatchedSynthesis:
-        """The environment of some identities, at the start of their first episode.
+    def batch(self, identities: IntArray, numbers: IntArray | int = 0) -> BatchedSynthesis:
+        """The environment of some identities, at the start of one of their samples.
 
         The last few are kept: a search plays the same laboratories again and again.
+
+        Args:
+            identities: Shape ``(rows,)``.
+            numbers: Which sample each row, or every one, begins with.
         """
-        key = np.ascontiguousarray(identities, dtype=np.int64).tobytes()
+        begins = np.broadcast_to(np.asarray(numbers, dtype=np.int64), np.shape(identities))
+        key = np.stack([np.asarray(identities, dtype=np.int64), begins]).tobytes()
         kept = self._batches.pop(key, None)
         if kept is None:
             kept = _Batch(
@@ -230,6 +241,8 @@ class Trial:
                 seed=self.seed,
                 identities=identities,
                 split=self.split,
+                samples_per_lab=self.samples,
+                first_episode=begins,
                 max_decisions=self.max_decisions,
                 threads=self.threads,
             )
@@ -241,26 +254,20 @@ class Trial:
         return kept
 
     def play_plans(self, actions: IntArray, rows: IntArray | None = None) -> Outcomes:
-        """Plays one plan in each of some laboratories.
+        """Plays one plan in each of some entries.
 
         An action that is forbidden when its turn comes is lost, as for everybody.
 
         Args:
             actions: Shape ``(plans, decisions, heads)``; a plan ends with its first stop.
-            rows: For each plan the place of its laboratory among ``identities``; in order if
-                ``None``.
+            rows: For each plan the number of its entry; in order if ``None``.
         """
         where = np.arange(len(actions)) if rows is None else np.asarray(rows)
         found = Outcomes.empty(len(actions))
         for start in range(0, len(actions), ROWS):
             part = slice(start, min(start + ROWS, len(actions)))
-            batch = self.batch(self.identities[where[part]])
-            plan = actions[part]
-
-            def act(n: int, plan: IntArray = plan) -> IntArray:
-                return plan[:, min(n, plan.shape[1] - 1)]
-
-            found.put(part, _episodes(batch, len(plan), self.max_decisions, act))
+            batch = self.batch(self.identities[where[part]], self.numbers[where[part]])
+            found.put(part, _planned(batch, actions[part], self.max_decisions))
         return found
 
     def play_genes(self, genes: IntArray, rows: IntArray | None = None) -> Outcomes:
@@ -268,31 +275,23 @@ class Trial:
         return self.play_plans(self.plans.actions(genes), rows)
 
     def play_one(self, genes: IntArray) -> Outcomes:
-        """One plan, shape ``(genes,)``, in all laboratories."""
+        """One plan, shape ``(genes,)``, in all entries."""
         return self.play_genes(np.repeat(genes[None], len(self), axis=0))
 
     def play(self, player: Player, environment: EnvironmentMaker | None = None) -> Outcomes:
-        """A player in all laboratories, one episode each.
+        """A player in all laboratories, the samples of each one after the other.
 
         Args:
             player: Who decides.
             environment: Where it does; the physical environment of the trial if ``None``.
         """
         found = Outcomes.empty(len(self))
-        for start in range(0, len(self), ROWS):
-            part = slice(start, min(start + ROWS, len(self)))
-            identities = self.identities[part]
+        for start in range(0, len(self.laboratories), ROWS):
+            identities = self.laboratories[start : start + ROWS]
             batch = _make(self, identities, environment)
-            player.begin(identities)
-            masks = batch.action_masks
-            seen = [batch.reset(self.seed)[0]]
-
-            def act(
-                n: int, masks: Callable[[], BoolArray] = masks, seen: list[Any] = seen
-            ) -> NDArray[Any]:
-                return player.act(seen[0], masks())
-
-            found.put(part, _episodes(batch, len(identities), None, act, seen))
+            played = _decided(batch, player, identities, self.seed, self.samples)
+            at = start * self.samples
+            found.put(slice(at, at + len(played)), played)
         return found
 
 
@@ -304,99 +303,68 @@ LONGEST = 1000
 """Steps after which an episode counts as endless."""
 
 
-def _episodes(
-    batch: Environment,
-    rows: int,
-    decisions: int | None,
-    act: Callable[[int], NDArray[Any]],
-    seen: list[Any] | None = None,
-) -> Outcomes:
-    """Plays every row to the end of its first episode.
-
-    Raises:
-        ConfigError: An episode does not end.
-    """
-    found, running = Outcomes.empty(rows), np.ones(rows, dtype=np.bool_)
-    for n in range(decisions or LONGEST):
-        actions = act(n)
-        if decisions is not None:  # plans: whoever has ended waits
-            actions = np.where(running[:, None], actions, 0)
-            actions[~running, VERB] = WAIT
-        observation, reward, ended, _, info = batch.step(actions)
-        if seen is not None:
-            seen[0] = observation
-        found.returns[running] += reward[running]
-        found.decisions[running] += 1
-        last = running & ended
-        found.purity[last], found.share[last] = info["purity"][last], info["yield"][last]
-        found.cost[last], found.pure[last] = info["cost"][last], info["bonus"][last]
+def _planned(batch: Environment, plans: IntArray, decisions: int) -> Outcomes:
+    """Plays every row's plan to the end of its episode; whoever has ended waits."""
+    found, running = Outcomes.empty(len(plans)), np.ones(len(plans), dtype=np.bool_)
+    for n in range(decisions):
+        actions = np.where(running[:, None], plans[:, min(n, plans.shape[1] - 1)], 0)
+        actions[~running, VERB] = WAIT
+        _, reward, ended, _, info = batch.step(actions)
+        rows = np.flatnonzero(running)
+        _book(found, rows, rows, reward, ended, info)
         running &= ~ended
         if not running.any():
             return found
-    raise ConfigError("an episode does not end", got=f"{int(running.sum())} rows are still running")
+    raise _endless(running)
+
+
+def _decided(
+    batch: Environment, player: Player, identities: IntArray, seed: int, samples: int
+) -> Outcomes:
+    """Plays the first samples of every row, each row at its own pace."""
+    found = Outcomes.empty(len(identities) * samples)
+    entry = np.arange(len(identities)) * samples
+    end = entry + samples
+    player.begin(identities)
+    observation = batch.reset(seed)[0]
+    for _ in range(LONGEST * samples):
+        rows = np.flatnonzero(entry < end)
+        observation, reward, ended, _, info = batch.step(
+            player.act(observation, batch.action_masks())
+        )
+        _book(found, entry[rows], rows, reward, ended, info)
+        entry[rows] += ended[rows]
+        again = ended & (entry < end)
+        if (entry == end).all():
+            return found
+        if again.any():
+            player.renew(again)
+    raise _endless(entry < end)
+
+
+def _book(
+    found: Outcomes, entries: IntArray, rows: IntArray, reward: Any, ended: Any, info: Any
+) -> None:
+    """Books one step of some rows to their entries."""
+    found.returns[entries] += reward[rows]
+    found.decisions[entries] += 1
+    over, last = entries[ended[rows]], rows[ended[rows]]
+    found.purity[over], found.share[over] = info["purity"][last], info["yield"][last]
+    found.cost[over], found.pure[over] = info["cost"][last], info["bonus"][last]
+
+
+def _endless(running: BoolArray) -> ConfigError:
+    return ConfigError(
+        "an episode does not end", got=f"{int(running.sum())} rows are still running"
+    )
 
 
 def mean_of(played: Sequence[Outcomes]) -> Outcomes:
-    """Means over repeats of the same episodes; ``pure`` where at least half of them were."""
+    """Means over repeats of the same episodes."""
     first = played[0]
     means = {
         field.name: np.mean([getattr(each, field.name) for each in played], axis=0)
         for field in fields(first)
     }
-    return replace(
-        first,
-        **{
-            **means,
-            "pure": means["pure"] >= 0.5,
-            "decisions": np.rint(means["decisions"]).astype(np.int64),
-        },
-    )
-
-
-SHOWN = (
-    "sample.thermocouple",
-    "sample.mass",
-    "sample.fired",
-    "scan.fresh",
-    "scan.phase_0.fraction",
-    "scan.phase_0.sigma",
-    "scan.phase_0.is_target",
-    "left.furnace",
-    "spent.total",
-)
-"""Numbers of the observation that a rollout shows."""
-
-
-def rollout(trial: Trial, player: Player, place: int = 0) -> list[Move]:
-    """One episode of a player in the physical environment, step by step.
-
-    Args:
-        trial: The laboratories.
-        player: Who decides.
-        place: Which laboratory, by its place in the trial.
-    """
-    identities = trial.identities[place : place + 1]
-    batch = trial.batch(identities)
-    names = [entry.name for entry in batch.entries]
-    shown = [(name, names.index(name)) for name in SHOWN if name in names]
-    player.begin(identities)
-    moves: list[Move] = []
-    observation, total, ended = batch.observations, 0.0, False
-    while not ended:
-        before = {name: round(float(observation[0, at]), 6) for name, at in shown}
-        action = np.asarray(player.act(observation, batch.action_masks()), dtype=np.int64)
-        observation, reward, done, _, info = batch.step(action)
-        ended, total = bool(done[0]), total + float(reward[0])
-        words = ", ".join(describe_step(s) for s in batch.problem.choices.steps(action))
-        moves.append(
-            Move(
-                identity=int(identities[0]),
-                decision=len(moves),
-                action=tuple(int(a) for a in action[0]),
-                words=f"{words} (forbidden)" if info["vetoed"][0] else words,
-                reward=float(reward[0]),
-                total=total,
-                seen=before,
-            )
-        )
-    return moves
+    decisions = np.rint(means["decisions"]).astype(np.int64)
+    return replace(first, **{**means, "decisions": decisions})

@@ -45,8 +45,10 @@ DWELLS_H = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 16.0, 24.0, 48.0)
 RAMPS_C_PER_MIN = (2.0, 5.0, 10.0, 20.0)
 MILLS_MIN = (2.0, 5.0, 10.0, 30.0, 60.0)
 RATIOS = 7
+RATIO_PARTS = (0.12, 0.36, 1.0)
 WASH_MIN = 30.0
-"""The grid of all tasks; a task takes those values that its space and its stations allow."""
+"""The grid of all tasks; a task takes those values that its space and its stations allow. Ratios
+lie closer near stoichiometry, at these parts of the way to the ends: labels are off by some %."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +129,9 @@ class Choices:
         ranges = self.space.ranges.ratio
         if not ranges.low < 1.0 < ranges.high:
             return tuple(_spread(ranges, RATIOS, 3))
-        below = _spread(Interval(low=ranges.low, high=1.0), RATIOS // 2 + 1, 3)
-        above = _spread(Interval(low=1.0, high=ranges.high), RATIOS // 2 + 1, 3)
-        return (*below, *above[1:])
+        below = [round(1.0 - (1.0 - ranges.low) * part, 3) for part in RATIO_PARTS]
+        above = [round(1.0 + (ranges.high - 1.0) * part, 3) for part in RATIO_PARTS]
+        return tuple(sorted({*below, 1.0, *above}))
 
     @cached_property
     def mill_min(self) -> tuple[float, ...]:

@@ -226,14 +226,47 @@ def write_shelf(grid: Grid, state: State, cursor: Cursor, i: int, out: SingleArr
 
 
 @compiled
-def write_stage(grid: Grid, cursor: Cursor, i: int, out: SingleArray) -> None:
-    """Stage, and the gas that is being programmed."""
+def charged_lots(grid: Grid, cursor: Cursor, i: int, cations: int) -> tuple[int, int]:
+    """The chosen lot of the first cation, and how many others bring a cation."""
+    first, others = -1, 0
+    for h in range(grid.lot.size):
+        if cursor.chosen[i, h] and grid.cation[h] < cations:
+            if grid.cation[h] == 0:
+                first = h
+            else:
+                others += 1
+    return first, others
+
+
+@compiled
+def write_stage(
+    grid: Grid, state: State, cursor: Cursor, i: int, cations: int, out: SingleArray
+) -> None:
+    """Stage, the gas that is being programmed, and the excess that is believed of a batch.
+
+    The excess is ln of the first cation over the mean of the others, by what earlier samples said
+    of the chosen bottles, if they were weighed in by their labels.
+    """
     stage = cursor.stage[i]
     for k in range(STAGES):
         out[CURSOR_AT + k] = 1.0 if k == stage else 0.0
     for k in range(grid.gas_part.shape[1]):
         gas = cursor.pending[i, GAS]
         out[CURSOR_AT + STAGES + k] = grid.gas_part[gas, k] if stage == ASK_PROGRAM else 0.0
+    excess = spread = 0.0
+    first, others = charged_lots(grid, cursor, i, cations)
+    if stage == ASK_BATCH and others > 0:
+        for h in range(grid.lot.size):
+            if cursor.chosen[i, h] and grid.cation[h] < cations:
+                weight = 1.0 if h == first else -1.0 / others
+                excess += weight * state.bottle[i, 0, grid.lot[h]]
+                for k in range(grid.lot.size):
+                    if cursor.chosen[i, k] and grid.cation[k] < cations:
+                        other = 1.0 if k == first else -1.0 / others
+                        shared = state.bottle[i, 1 + grid.lot[h], grid.lot[k]]
+                        spread += weight * other * shared
+    out[CURSOR_AT + STAGES + 4] = 20.0 * excess
+    out[CURSOR_AT + STAGES + 5] = 20.0 * math.sqrt(max(0.0, spread))
 
 
 @compiled
@@ -270,7 +303,7 @@ def show(
     """Writes what may have changed of the observation, and the mask."""
     seen = out.observation[i]
     write_shelf(grid, state, cursor, i, seen)
-    write_stage(grid, cursor, i, seen)
+    write_stage(grid, state, cursor, i, state.charged.shape[1], seen)
     for k in range(PREFIX, seen.size):
         seen[k] = result.observation[i, grid.tail + k - PREFIX]
     write_cursor_mask(grid, choice, state, cursor, i, out.mask[i])
@@ -290,7 +323,7 @@ def decide_rows(
             if result.flags[TERMINATED, i]:
                 for k in range(PREFIX):
                     out.final[i, k] = out.observation[i, k]
-                write_stage(grid, cursor, i, out.final[i])
+                write_stage(grid, state, cursor, i, state.charged.shape[1], out.final[i])
                 for k in range(PREFIX, out.final.shape[1]):
                     out.final[i, k] = result.final[i, grid.tail + k - PREFIX]
                 seen = out.observation[i]

@@ -339,6 +339,8 @@ def _prefix_entries() -> list[Entry]:
     table += [(f"cursor.{n}", "flag") for n in ("verb", "slot", "batch", "program", "mill")]
     table += [("cursor.p_co2", "log10 bar / 6"), ("cursor.p_o2", "log10 bar / 6")]
     table += [("cursor.humid", "flag"), ("cursor.hottest", "1000 degC")]
+    table += [("cursor.excess", "ln of the first cation over the others, 0.05")]
+    table += [("cursor.excess_sd", "its standard deviation, 0.05")]
     if len(table) != PREFIX or STAGES != 5 or OUTLOOK_FEATURES != 4:
         raise AssertionError(len(table))
     return [Entry(name, unit) for name, unit in table]

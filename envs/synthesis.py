@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
+from gymnasium.spaces import Space
 from numpy.typing import NDArray
 
 from envs.batch import action_space, observation_space
@@ -32,8 +33,8 @@ class SampleEnv(gymnasium.Env[NDArray[np.float32], NDArray[Any]]):
 
     def __init__(self, batch: BatchedSynthesis, render_mode: str | None) -> None:
         self._batch = batch
-        self.observation_space = observation_space(batch)
-        self.action_space = action_space(batch)
+        self.observation_space = cast("Space[NDArray[np.float32]]", observation_space(batch))
+        self.action_space: Space[Any] = action_space(batch)
         self.render_mode = render_mode
         self._ended = False
 
@@ -147,7 +148,7 @@ class SynthesisEnv(SampleEnv):
     decision is used up (``info["vetoed"]``).
 
     ## Observation Space
-    ``Box`` of 350 float32 within [-10, 10], without ids of systems, phases or precursors.
+    ``Box`` of 352 float32 within [-10, 10], without ids of systems, phases or precursors.
     ``batch.entries`` names every number with its unit.
 
     | Numbers | What |
@@ -157,7 +158,7 @@ class SynthesisEnv(SampleEnv):
     | 12 x 14 shelf | present, chosen, moles, cations, anion, melting, price, size, assay, energy |
     | 12 x 2 bottles | how far from its label, by earlier samples of the laboratory; its sd |
     | 8 x 4 + 6 outlook | what the belief about the laboratory says, see below |
-    | 9 cursor | stage, gas that is being programmed |
+    | 11 cursor | stage, gas that is being programmed, believed excess of the batch |
     | 10 sample | mixed, hot, thermocouple, balance, milling, anneals; length, age of the scan |
     | 6 x 6 phases | of the last scan: weight, sigma, is target, is precursor, energy, melting |
     | 3 x 7 programs | the last three anneals |

@@ -7,10 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from agents.offline.settings import Offline
 from sdl.core.model import Frozen, SafeId, content_hash
 from sdl.core.yaml import load
 
-Algorithm = Literal["maskable_ppo", "recurrent_ppo", "crossq"]
+Algorithm = Literal["maskable_ppo", "recurrent_ppo", "crossq", "clone", "iql", "cql"]
+LOGGED = ("clone", "iql", "cql")
+"""Algorithms that learn from logs alone."""
 Environment = Literal["plain", "cursor", "continuous"]
 
 
@@ -119,10 +122,13 @@ class TrainConfig(Frozen):
     """Episodes of each task that judge the result, in tuning laboratories."""
     parent: str | None = None
     """Policy file to start from."""
+    data: str | None = None
+    """Minari data set to learn from; for ``clone``, ``iql`` and ``cql``, which take no step."""
     device: Literal["cpu", "cuda"] = "cpu"
     net: Net = Net()
     ppo: Ppo = Ppo()
     crossq: CrossQ = CrossQ()
+    offline: Offline = Offline()
 
     @field_validator("seeds", "tasks")
     @classmethod
@@ -142,6 +148,13 @@ class TrainConfig(Frozen):
             raise ValueError(
                 f"{self.algorithm} does not fit the environment {self.environment}; allowed: "
                 "crossq with continuous, the others with plain or cursor"
+            )
+        if (self.algorithm in LOGGED) != (self.data is not None) or (
+            self.data is not None and self.parent is not None
+        ):
+            raise ValueError(
+                f"{self.algorithm} does not fit the keys `data` and `parent`; allowed: `data` with "
+                f"{', '.join(LOGGED)}, `parent` with the others"
             )
         if self.belief is not None and (
             self.environment == "plain" or not 0.0 <= self.belief[0] <= self.belief[1]
@@ -179,7 +192,10 @@ class TrainConfig(Frozen):
     @property
     def hash(self) -> str:
         """Of everything that changes what one seed learns."""
-        return content_hash(self.model_dump(mode="json", exclude={"seeds", "workers", "name"}))
+        unused = {"seeds", "workers", "name"}
+        if self.data is None:
+            unused |= {"data", "offline"}
+        return content_hash(self.model_dump(mode="json", exclude=unused))
 
 
 def read_training(path: Path) -> TrainConfig:

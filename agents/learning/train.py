@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,21 @@ from sdl.tasks.task import load_task
 POLICY, GRAPH = "policy.safetensors", "policy.onnx"
 CURVE, CHECKPOINT, RESULT = "curve.jsonl", "checkpoint.safetensors", "result.json"
 BOARD = "tensorboard"
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a learner leaves."""
+
+    actor: Actor
+    critic: torch.nn.Module | None
+    steps: int
+    """Decisions it learned from."""
+    seconds: float
+    parents: tuple[str, ...]
+    """SHA-256 of the policies it began with, or whose logs it learned from."""
+    data: str | None = None
+    """Hash of the logs."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +101,8 @@ def train_seed(
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / RESULT).is_file():
         return _finished(folder, config)
+    if config.data is not None:
+        return _finish(config, seed, folder, _from_logs(config, seed, config.data), commit)
     observed = config.algorithm == "recurrent_ppo"
     env = StableVecEnv(make_rows(config, seed=seed_of("train", seed)), masks_observed=observed)
     layout = network_layout(config, env.batch)
@@ -126,8 +144,37 @@ def train_seed(
     env.close()
     learner.logger.close()
     actor, critic = networks_of(learner, layout)
-    return _finish(
-        config, seed, folder, Actor(layout, actor), critic, recorder.seconds, parents, commit
+    learned = Learned(Actor(layout, actor), critic, sum(config.pieces), recorder.seconds, parents)
+    return _finish(config, seed, folder, learned, commit)
+
+
+def _from_logs(config: TrainConfig, seed: int, data: str) -> Learned:
+    """An actor learned from a data set; laboratories only judge it.
+
+    Raises:
+        ConfigError: The logs are of other spaces, or of another version of a task.
+    """
+    # Minari takes a second to import, and only logs need it.
+    from agents.offline.learners import learn
+    from agents.offline.minari_files import read_minari
+
+    episodes = read_minari(Path(data))
+    for name, found in episodes.source.tasks.items():
+        if name in config.tasks and found != load_task(name).hash:
+            raise ConfigError(
+                "the logs are of another version of the task",
+                got=f"{name} {found[:12]}",
+                allowed=load_task(name).hash[:12],
+                do="log episodes of the present one",
+            )
+    batch = make_rows(config, seed=seed, rows=len(config.tasks))
+    layout = network_layout(config, batch)
+    batch.close()
+    began = time.perf_counter()
+    actor = learn(config.algorithm, episodes, layout, config.offline, seed)
+    seconds = time.perf_counter() - began
+    return Learned(
+        Actor(layout, actor), None, len(episodes), seconds, episodes.source.parents, episodes.hash
     )
 
 
@@ -185,13 +232,11 @@ def _finish(
     config: TrainConfig,
     seed: int,
     folder: Path,
-    actor: Actor,
-    critic: torch.nn.Module | None,
-    seconds: float,
-    parents: tuple[str, ...],
+    learned: Learned,
     commit: str,
 ) -> Result:
     """Judges the actor, writes its file and its graph, and the result last."""
+    actor = learned.actor
     metrics = judge(config, actor, seed)
     tasks = {name: load_task(name).hash for name in config.tasks}
     card = Card(
@@ -199,19 +244,21 @@ def _finish(
         algorithm=config.algorithm,
         layout=actor.layout,
         tasks=tasks,
-        data=content_hash({"tasks": tasks, "split": config.split, "seed": seed}),
+        data=learned.data or content_hash({"tasks": tasks, "split": config.split, "seed": seed}),
         config=config.model_dump(mode="json"),
         metrics=metrics,
-        lineage=Lineage(parents=parents, seed=seed, steps=sum(config.pieces), config=config.hash),
+        lineage=Lineage(
+            parents=learned.parents, seed=seed, steps=learned.steps, config=config.hash
+        ),
         commit=commit,
     )
-    content = dump(card, actor.network, critic)
+    content = dump(card, actor.network, learned.critic)
     (folder / POLICY).write_bytes(content)
     (folder / GRAPH).write_bytes(to_onnx(actor))
     result = Result(
         seed=seed,
-        steps=sum(config.pieces),
-        seconds=seconds,
+        steps=learned.steps,
+        seconds=learned.seconds,
         policy=hashlib.sha256(content).hexdigest(),
         episodes=int(metrics["episodes"]),
         return_mean=metrics["return_mean"],

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from importlib import import_module
-from importlib.util import find_spec
 from itertools import pairwise
-from typing import Protocol
 
 from agents.evaluate import Entrant, outcomes_of
 from agents.reference import SMALL, reference
 from agents.score import Interval, Score, difference, score
 from agents.trial import JUDGED, Outcomes, Trial
 from sdl.bench.report import BenchReport, Gate, Row, commit, machine
-from sdl.core.errors import ConfigError
+from sdl.core.extras import require_extra
 from sdl.core.model import content_hash
 from sdl.tasks.task import Task, load_task
 
@@ -25,23 +22,12 @@ LEAST_SCORE = 0.90
 SEEDS = 5
 MINUTES = 40.0
 """Time for all seeds of the first task together."""
-LEARNING = "agents.learning.bench"
-"""Module with ``train_policies`` and ``stored_policies`` (``Learning``)."""
+SAMPLES = (8, 1)
+"""Samples of a laboratory, one after the other: the frozen figures are of the first; those of one
+sample, which says nothing of its laboratory before it is made, stand beside them."""
 LABORATORIES = {"batio3-coarse": JUDGED}
 SLOW_LABORATORIES = 100
 """Judged laboratories of the other tasks, the first of the same 500: a plan takes milliseconds."""
-
-
-class Learning(Protocol):
-    """What the package of learning agents gives to this bench."""
-
-    def train_policies(self, task: Task, *, seeds: int, quick: bool) -> Entrant:
-        """Trains one policy per seed; returns them as players, named by their algorithm."""
-        ...
-
-    def stored_policies(self, task: Task) -> Entrant | None:
-        """The shipped policies of a task, or ``None`` where none is shipped."""
-        ...
 
 
 def run(*, seeds: int | None = None, quick: bool = False, stored: bool = False) -> BenchReport:
@@ -53,9 +39,11 @@ def run(*, seeds: int | None = None, quick: bool = False, stored: bool = False) 
         stored: Judge the shipped policies; nothing is trained.
 
     Raises:
-        ConfigError: This version trains no policies.
+        ConfigError: The packages that train policies are not installed.
     """
-    learning = _learning()
+    require_extra("rl", "the bench train", "torch", "safetensors", "gymnasium")
+    from agents.learning.bench import stored_policies, train_policies
+
     tasks = TASKS[:1] if quick else TASKS
     rows, gates = list[Row](), list[Gate]()
     for name in tasks:
@@ -63,19 +51,20 @@ def run(*, seeds: int | None = None, quick: bool = False, stored: bool = False) 
         count = 40 if quick else LABORATORIES.get(name, SLOW_LABORATORIES)
         began = time.perf_counter()
         if stored:
-            entrant = learning.stored_policies(task)
+            entrant = stored_policies(task)
         else:
-            entrant = learning.train_policies(
-                task, seeds=seeds or (2 if quick else SEEDS), quick=quick
-            )
+            number = seeds or (2 if quick else SEEDS)
+            entrant = train_policies(task, seeds=number, quick=quick, commit=commit())
         minutes = (time.perf_counter() - began) / 60.0
-        more, judged = judge(task, entrant, count, quick=quick)
-        rows += more
+        for samples in SAMPLES:
+            more, judged = judge(task, entrant, count, samples=samples, quick=quick)
+            rows += more
+            if samples == SAMPLES[0]:
+                gates += judged
         if not stored:
             rows.append(Row(name=f"{name}.training", value=minutes, unit="min"))
             if name == TASKS[0] and not quick:
                 gates.append(_below("train.minutes", minutes, MINUTES))
-        gates += judged
     return BenchReport(
         bench="train",
         commit=commit(),
@@ -87,7 +76,12 @@ def run(*, seeds: int | None = None, quick: bool = False, stored: bool = False) 
 
 
 def judge(
-    task: Task, entrant: Entrant | None, laboratories: int, *, quick: bool = False
+    task: Task,
+    entrant: Entrant | None,
+    laboratories: int,
+    *,
+    samples: int = SAMPLES[0],
+    quick: bool = False,
 ) -> tuple[list[Row], list[Gate]]:
     """Rows and gates of one task.
 
@@ -95,10 +89,11 @@ def judge(
         task: The task.
         entrant: Trained policies; ``None`` where there are none.
         laboratories: Number of judged laboratories.
+        samples: Samples of each, one after the other.
         quick: Smaller searches behind the yardstick.
     """
-    known = reference(task, laboratories, settings=SMALL if quick else None)
-    trial = Trial(task, "judge", laboratories)
+    known = reference(task, laboratories, samples=samples, settings=SMALL if quick else None)
+    trial = Trial(task, "judge", laboratories, samples)
     played: dict[str, list[Outcomes]] = {}
     for name in BASELINES:
         if name != "published" or known.published is not None:
@@ -107,6 +102,7 @@ def judge(
         played[entrant.name] = entrant.play(trial)
     scores = {name: score(name, outcomes, known.yardstick) for name, outcomes in played.items()}
     first = "" if task.name == TASKS[0] else f"{task.name}."
+    first += "" if samples == SAMPLES[0] else "one_sample."
     rows = [row for each in scores.values() for row in _rows(first, each)]
     rows.append(_plain(f"{first}oracle.budget", known.notes["oracle_budgets"][-1], "plans"))
     gates: list[Gate] = []
@@ -150,7 +146,9 @@ def _order(scores: list[Score]) -> list[Gate]:
 
 def _rows(prefix: str, each: Score) -> list[Row]:
     name = prefix + each.name
+    rising = each.by_sample if each.samples > 1 else ()
     return [
+        *(_plain(f"{name}.sample_{n + 1}.score", by, "score") for n, by in enumerate(rising)),
         _row(f"{name}.score", each.score, "score", each),
         _row(f"{name}.interquartile", each.interquartile, "score", each),
         _row(f"{name}.return", each.returns, "reward", each),
@@ -168,7 +166,7 @@ def _row(name: str, interval: Interval, unit: str, of: Score) -> Row:
         low=interval.low,
         high=interval.high,
         unit=unit,
-        n=of.laboratories * of.seeds,
+        n=of.laboratories * of.samples * of.seeds,
     )
 
 
@@ -178,11 +176,3 @@ def _plain(name: str, value: float, unit: str) -> Row:
 
 def _below(gate: str, value: float, limit: float) -> Gate:
     return Gate(id=gate, target=f"<= {limit:g}", value=value, passed=value <= limit)
-
-
-def _learning() -> Learning:
-    if find_spec(LEARNING) is None:
-        raise ConfigError(
-            "this version trains no policies", do="compare baselines with `sdl eval` instead"
-        )
-    return import_module(LEARNING)  # pyright: ignore[reportReturnType]

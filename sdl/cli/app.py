@@ -213,6 +213,9 @@ def evaluate(
     laboratories: Annotated[
         int | None, typer.Option(min=2, help="Judged laboratories; all 500 if left out.")
     ] = None,
+    samples: Annotated[
+        int, typer.Option(min=1, max=64, help="Samples of each laboratory, one after the other.")
+    ] = 1,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the figure and the table of rollouts.")
     ] = None,
@@ -231,7 +234,7 @@ def evaluate(
     require_extra("report", "the figure of an evaluation", "plotly")
     from sdl.cli.evaluate import evaluate_policy, show, to_json
 
-    found, files = evaluate_policy(policy, against, task, laboratories, out)
+    found, files = evaluate_policy(policy, against, task, laboratories, out, samples)
     if as_json:
         _print_json(to_json(found, files))
     else:

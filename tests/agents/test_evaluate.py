@@ -73,6 +73,34 @@ def test_a_paired_difference_is_sharper_than_its_parts():
     assert one.high - one.low > 0.05
 
 
+def test_samples_of_a_laboratory_are_resampled_together():
+    """Four equal samples of 50 laboratories say no more than one of each."""
+    low, high = np.repeat(LOW[:50], 4), np.repeat(HIGH[:50], 4)
+    scatter = RNG.normal(0.0, 0.3, 50)
+    four = Yardstick(low, high, low, high, samples=4)
+    many = score("x", [outcomes(high + np.repeat(scatter, 4))], four)
+    one = score(
+        "x", [outcomes(HIGH[:50] + scatter)], Yardstick(low[::4], high[::4], low[::4], high[::4])
+    )
+    assert (many.laboratories, many.samples) == (50, 4)
+    for figure in ("score", "interquartile", "returns"):
+        ours, theirs = getattr(many, figure), getattr(one, figure)
+        assert (ours.value, ours.low, ours.high) == pytest.approx(
+            (theirs.value, theirs.low, theirs.high)
+        )
+    assert many.by_sample == pytest.approx([many.score.value] * 4)
+    wide = difference("d", [outcomes(high + np.repeat(scatter, 4))], [outcomes(high)], four)
+    assert wide.high - wide.low > 0.1
+    with pytest.raises(ModelError, match="lacks samples"):
+        score("x", [outcomes(LOW)], Yardstick(LOW, HIGH, LOW, HIGH, samples=3))
+
+
+def test_who_learns_from_earlier_samples_rises():
+    gain = np.tile([0.2, 0.6], 100)
+    found = score("x", [outcomes(LOW + gain * (HIGH - LOW))], Yardstick(LOW, HIGH, LOW, HIGH, 2))
+    assert found.by_sample == pytest.approx((0.2, 0.6), abs=0.01)
+
+
 def test_a_laboratory_without_a_gap_leaves_the_interquartile_mean():
     high = HIGH.copy()
     high[0] = LOW[0]
@@ -103,6 +131,14 @@ def test_reference_figures_are_kept_and_cut():
     for name in ("published", "ranked", "fixed"):
         played = getattr(made, name)
         assert np.all(made.oracle.returns >= played.returns)
+    two = reference(TASK, 4, samples=2, threads=1)
+    assert (len(two), two.samples, len(two.oracle)) == (4, 2, 8)
+    assert two.recipes == made.recipes
+    np.testing.assert_array_equal(two.fixed.returns[::2], made.fixed.returns)
+    assert np.all(two.oracle.returns[::2] >= made.oracle.returns)
+    assert np.all(two.oracle.returns >= two.fixed.returns)
+    np.testing.assert_array_equal(reference(TASK, 3, samples=2, threads=1).plans, two.plans[:6])
+    assert len(list(cache_folder().iterdir())) == 2
     broken = json.loads(file.read_text())
     broken["outcomes_fixed"] = None
     file.write_text(json.dumps(broken))
@@ -137,8 +173,13 @@ def test_the_bench_judges_players():
     trial = Trial(TASK, "judge", 4, threads=1)
     known = reference(TASK, 4)
     plan = trial.plans.actions(known.recipe("fixed")[None])
-    rows, gates = judge(TASK, Entrant("maskable_ppo", (PlanPlayer("x", plan),)), 4)
+    entrant = Entrant("maskable_ppo", (PlanPlayer("x", plan),))
+    alone, _ = judge(TASK, entrant, 4, samples=1)
+    assert "one_sample.maskable_ppo.score" in {row.name for row in alone}
+    rows, gates = judge(TASK, entrant, 4)
     named = {row.name: row for row in rows}
+    assert named["maskable_ppo.score"].n == 32
+    assert "maskable_ppo.sample_8.score" in named
     assert named["maskable_ppo.score"].value == pytest.approx(named["fixed.score"].value)
     assert named["oracle.score"].value == pytest.approx(1.0)
     assert {gate.id for gate in gates} == {

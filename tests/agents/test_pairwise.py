@@ -83,7 +83,7 @@ def test_a_set_that_wastes_its_driving_force_falls_behind():
 def test_proposals_are_cold_first_and_never_repeated():
     proposals = POLICY.propose(request(slots=100))
     assert len(proposals) == 18 * 4
-    assert len({p.recipe for p in proposals}) == 72
+    assert len({p.recipe.model_dump_json() for p in proposals}) == 72
     assert proposals[0].recipe.anneals()[0].temperature_c == 700.0
     results = [
         Result(sample=f"S{i}", proposal=p.id, recipe=p.recipe, observation=None)

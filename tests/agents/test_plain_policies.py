@@ -77,6 +77,10 @@ def test_published_is_the_clipped_median_every_time() -> None:
     assert not any(isinstance(step, Quench | Regrind) for step in recipe.steps)
     assert recipe == SPACE.decode(SPACE.encode(recipe))
     assert "1100 °C" in batch[0].reason
+    labels = {lot.name: lot.assay for lot in TASK.laboratory.shelf}
+    assert [labels[dose.lot] for dose in recipe.doses()] == [
+        max(labels[name] for name in group) for group in TASK.space.cation_lots
+    ]
 
 
 def test_published_follows_the_laboratory() -> None:

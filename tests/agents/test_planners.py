@@ -6,7 +6,7 @@ import pytest
 from agents.belief_planner import BeliefPlanner, BeliefSettings
 from agents.cross_entropy import Search, draw, search, step_from, uniform_tables
 from agents.ensemble import diverse, weigh
-from agents.planners import FixedSettings, OracleSettings, best_fixed, oracle
+from agents.planners import FixedSettings, OracleSettings, best_fixed, oracle, oracle_again
 from agents.plans import Plans
 from agents.trial import TOLERANCE, Trial
 from envs.choices import Choices
@@ -88,6 +88,26 @@ def test_the_oracle_is_nowhere_below_what_it_was_given():
     assert found.means[0] <= found.means[-1]
     assert found.budgets == (2 + 24, 2 + 24 + 48)
     assert found.converged == (found.means[1] - found.means[0] < 0.01 * abs(found.means[1]))
+
+
+def test_further_samples_begin_with_the_plans_of_the_first():
+    one, judged = Trial(TASK, "judge", 3, threads=1), Trial(TASK, "judge", 3, 2, threads=1)
+    given = (np.random.default_rng(0).random((2, len(one.plans.genes))) * one.plans.sizes).astype(
+        np.int64
+    )
+    settings = OracleSettings(
+        search=Search(8, 3, 4), warm=Search(4, 2, 4), doublings=1, finalists=2, warm_finalists=1
+    )
+    first = oracle(one, given, settings=settings)
+    found = oracle_again(judged, first.genes, given, settings=settings)
+    assert np.all(found.outcomes.returns[::2] >= first.outcomes.returns)
+    for plan in [*given, *first.genes]:
+        own = judged.play_one(plan).returns
+        same = np.repeat((first.genes == plan).all(axis=1), 2)
+        assert np.all(found.outcomes.returns[same] >= own[same])
+    np.testing.assert_array_equal(judged.play_genes(found.genes).returns, found.outcomes.returns)
+    assert found.budgets == (3, 3 + 8, 3 + 8 + 16)
+    assert list(found.means) == sorted(found.means)
 
 
 def test_weights_follow_the_readings_and_are_tempered():

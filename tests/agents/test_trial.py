@@ -13,7 +13,8 @@ from agents.baselines import (
     sobol_genes,
 )
 from agents.plans import STOP, Plans
-from agents.trial import JUDGED, SEEDS, TOLERANCE, Outcomes, Trial, mean_of, rollout
+from agents.rollout import rollout
+from agents.trial import JUDGED, SEEDS, TOLERANCE, Outcomes, Trial, mean_of
 from envs.batched import BatchedSynthesis
 from envs.choices import Choices
 from sdl.chemistry.system import load_system
@@ -128,6 +129,42 @@ def test_a_loose_solver_is_close():
     np.testing.assert_allclose(rough.purity, exact.purity, atol=0.02)
 
 
+def test_the_samples_of_a_laboratory_are_the_same_alone_and_one_after_the_other():
+    trial = Trial(TASK, "tune", 3, 4, threads=1)
+    assert len(trial) == 12
+    assert trial.identities.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    genes = some(3, 7)
+    player = PlanPlayer("three", trial.plans.actions(genes))
+    played = trial.play(player)
+    plans = trial.play_genes(np.repeat(genes, 4, axis=0))
+    np.testing.assert_array_equal(played.returns, plans.returns)
+    np.testing.assert_array_equal(played.decisions, plans.decisions)
+    np.testing.assert_array_equal(played.pure, plans.pure)
+    backwards = trial.play_genes(np.repeat(genes, 4, axis=0)[::-1], np.arange(12)[::-1])
+    np.testing.assert_array_equal(backwards.returns[::-1], plans.returns)
+    # One laboratory, other errors: the samples of a plan differ a little, and the first is that of
+    # a trial of one sample.
+    spread = plans.purity.reshape(3, 4).std(axis=1)
+    assert np.all(spread < 0.05)
+    assert np.any(spread > 0.0)
+    alone = Trial(TASK, "tune", 3, threads=1).play_genes(genes)
+    np.testing.assert_array_equal(alone.returns, plans.returns[::4])
+    numbers = trial.batch(trial.identities, trial.numbers).laboratory_numbers
+    assert np.all(numbers.reshape(3, 4) == numbers[::4, None])
+    assert trial.with_tolerance(TOLERANCE).samples == 4
+
+
+def test_random_samples_depend_on_identity_and_number_alone():
+    trial = Trial(TASK, "tune", 3, 2, threads=1)
+    options = trial.batch(trial.laboratories[:1]).nvec
+    every = trial.play(RandomPlayer(options, seed=2))
+    alone = Trial(TASK, "tune", 1, 2, first=2, threads=1).play(RandomPlayer(options, seed=2))
+    np.testing.assert_array_equal(alone.returns, every.returns[4:])
+    first = Trial(TASK, "tune", 3, threads=1).play(RandomPlayer(options, seed=2))
+    np.testing.assert_array_equal(first.returns, every.returns[::2])
+    assert np.all(every.returns[::2] != every.returns[1::2])
+
+
 def test_the_random_player_is_even_among_what_the_mask_allows():
     options = (3, 4)
     mask = np.zeros((4000, 7), dtype=np.bool_)
@@ -152,6 +189,9 @@ def test_a_random_episode_depends_on_its_identity_alone():
     assert not np.array_equal(other.returns, every.returns)
     both = mean_of([every, other])
     np.testing.assert_allclose(both.returns, (every.returns + other.returns) / 2)
+    half = Outcomes.empty(2)
+    half.pure[:] = [True, False]
+    assert mean_of([half, Outcomes.empty(2)]).pure.tolist() == [0.5, 0.0]
 
 
 def test_a_rollout_is_the_episode_step_by_step():
@@ -164,6 +204,11 @@ def test_a_rollout_is_the_episode_step_by_step():
     assert moves[1].words.startswith("900 °C")
     assert moves[0].seen["spent.total"] == 0.0
     assert moves[2].seen["spent.total"] > 0.0
+    two = Trial(TASK, "tune", 2, 2, threads=1)
+    moves = rollout(two, player, 1)
+    assert [(m.sample, m.decision) for m in moves] == [(n, d) for n in (0, 1) for d in range(3)]
+    found = two.play_one(genes).returns[2:]
+    assert [m.total for m in moves if m.decision == 2] == pytest.approx(found, abs=1e-12)
 
 
 def test_an_endless_game_is_refused():
@@ -171,6 +216,9 @@ def test_an_endless_game_is_refused():
         name = "idle"
 
         def begin(self, identities):
+            pass
+
+        def renew(self, rows):
             pass
 
         def act(self, observation, mask):
@@ -190,6 +238,8 @@ def test_an_endless_game_is_refused():
         Trial(TASK, "tune", 1, threads=1).play(Idle(), lambda trial, identities: Endless())
     with pytest.raises(ConfigError, match="needs a laboratory"):
         Trial(TASK, "tune", 0)
+    with pytest.raises(ConfigError, match="needs a laboratory and a sample"):
+        Trial(TASK, "tune", 1, 0)
 
 
 BLANK = {name: np.zeros(1) for name in ("purity", "yield", "cost", "bonus")}
@@ -217,6 +267,8 @@ def test_sobol_recipes_fill_the_space():
 def test_published_recipes_come_from_the_task_or_from_the_firings():
     own = next(s for s in published_steps(TASK) if isinstance(s, Anneal))
     assert own.temperature_c == 900.0  # 1100 degC, but the furnaces stop here
+    lots = [d.lot for d in Recipe(steps=published_steps(TASK)).doses()]
+    assert lots == ["BaCO3-fine", "TiO2-rutile-fine"]  # the purer bottles
     steps = published_steps(load_task("ybco"))
     anneal = next(s for s in steps if isinstance(s, Anneal))
     assert anneal.temperature_c == 927.5

@@ -35,7 +35,7 @@ def test_samples_of_a_laboratory_tell_which_bottle_is_weak():
     lots = [n for n, lot in enumerate(shelf) if lot.name in ("BaCO3-fine", "TiO2-rutile-fine")]
     truth = np.log(batch.laboratories.assay / labels)[:, lots].copy()
     wanted = truth[:, 0] - truth[:, 1]
-    errors = [wanted.std()]
+    errors, z, known = [wanted.std()], np.zeros(ROWS), np.zeros((ROWS, 1, 1))
     for known, _ in made(batch, SAMPLES - 1):
         contrast = known[:, 0, lots[0]] - known[:, 0, lots[1]]
         cov = known[:, 1:][:, lots][:, :, lots]

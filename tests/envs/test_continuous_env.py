@@ -7,6 +7,7 @@ from envs.batched import BatchedSynthesis
 from envs.continuous import ACTION, ContinuousSynthesis
 from envs.cursor_tables import CURSOR_VERBS
 from sdl.core.errors import ConfigError
+from sdl.core.recipe import Anneal, Mix
 
 pytestmark = pytest.mark.timeout(600)  # the first run compiles
 
@@ -38,6 +39,8 @@ def test_numbers_reach_both_ends_of_each_value_and_the_best_bottles():
     action[1, -5:] = 1.0
     box.step(action)
     low, high = (box.executed_steps(row)[0] for row in range(2))
+    assert isinstance(low, Mix)
+    assert isinstance(high, Mix)
     assert [d.lot for d in low.doses] == ["BaCO3-fine", "TiO2-rutile-coarse"]
     assert low.mill_min == choices.mill_min[0]
     assert high.mill_min == choices.mill_min[-1]
@@ -47,6 +50,8 @@ def test_numbers_reach_both_ends_of_each_value_and_the_best_bottles():
     action[1, -5:] = 1.0
     box.step(action)
     low, high = (box.executed_steps(row)[1] for row in range(2))
+    assert isinstance(low, Anneal)
+    assert isinstance(high, Anneal)
     assert (low.temperature_c, low.dwell_h) == (choices.temperatures_c[0], choices.dwells_h[0])
     assert high.temperature_c == choices.temperatures_c[-1]
     assert low.gas.value == "steam"

@@ -47,7 +47,7 @@ def test_what_the_mask_allows_is_never_vetoed_and_passes_the_limits_of_safety(ta
         _, reward, ended, _, info = batch.step(actions)
         assert not info["vetoed"].any()
         assert (reward[~batch.decided] == 0.0).all()
-        for row in np.flatnonzero(ended):
+        for row in np.flatnonzero(ended).tolist():
             steps = batch.executed_steps(row, finished=True)
             if steps:
                 assert not check_recipe(Recipe(steps=tuple(steps)), laboratory)

@@ -1,10 +1,12 @@
 """The fast scan against the quick model it compiles, and against patterns and their fits."""
 
+from typing import cast
+
 import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from envs.batched import BatchedSynthesis
+from envs.batched import BatchedSynthesis, Scans
 from envs.chance import key_of, normal, quantile
 from envs.detector import LINES, SCAN_DRAWS, measure, scanner
 from sdl.analysis import quick
@@ -99,9 +101,10 @@ def test_a_system_without_a_quick_model_is_refused_with_the_command(monkeypatch,
 
 def test_patterns_and_their_fits_take_the_place_of_estimates():
     """Same truth and prices; other estimates, close to the truth; the same for the same seed."""
-    runs = {}
-    for obs in ("estimate", "pattern", "pattern "):
-        batch = BatchedSynthesis("batio3-coarse", 2, seed=5, threads=1, obs=obs.strip())
+    runs, part = {}, 0
+    kinds: list[Scans] = ["estimate", "pattern", "pattern"]
+    for turn, obs in enumerate(kinds):
+        batch = BatchedSynthesis("batio3-coarse", 2, seed=5, threads=1, obs=obs)
         names = [entry.name for entry in batch.entries]
         verb = batch.problem.choices.verbs.index
         actions = np.zeros((2, len(batch.nvec)), dtype=np.int64)
@@ -115,16 +118,15 @@ def test_patterns_and_their_fits_take_the_place_of_estimates():
         _, reward, ended, _, info = batch.step(actions)
         assert ended.all()
         part = names.index("scan.phase_0.fraction")
-        runs[obs] = (seen, info["final_observation"].copy(), reward.copy(), info["cost"].copy())
+        runs[turn] = (seen, info["final_observation"].copy(), reward.copy(), info["cost"].copy())
         phases = seen[:, part : part + 36].reshape(2, 6, 6)
         assert abs(phases[:, :, 0].sum() - 2.0) < 0.02
         assert (phases[:, 0, 1] > 0).all()
     quick, full, again = runs.values()
     np.testing.assert_array_equal(quick[3], full[3])
     assert np.abs(quick[0] - full[0]).max() > 1e-4
-    first = names.index("scan.phase_0.fraction")
-    assert np.abs(quick[1][:, first] - full[1][:, first]).max() < 0.15
+    assert np.abs(quick[1][:, part] - full[1][:, part]).max() < 0.15
     for one, two in zip(full, again, strict=True):
         np.testing.assert_array_equal(one, two)
     with pytest.raises(ConfigError, match="kind of scan"):
-        BatchedSynthesis("batio3-coarse", 1, obs="photograph")
+        BatchedSynthesis("batio3-coarse", 1, obs=cast("Scans", "photograph"))

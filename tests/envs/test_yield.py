@@ -68,6 +68,7 @@ def handed_in(batch, ratio):
     doses = choices.doses(choices.ratios.index(ratio), [1, 1])
     fire = Anneal(temperature_c=700.0, dwell_h=24.0, ramp_c_per_min=5.0, gas=Gas.AIR)
     steps = [Mix(doses=doses, mill_min=60.0), fire, Regrind(mill_min=60.0), fire]
+    info = {}
     for action in choices.actions([*steps, Characterise(scan_min=8.0), Stop()]):
         *_, info = batch.step(action[None])
     return float(info["purity"][0]), float(info["yield"][0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -207,5 +208,6 @@ def test_a_step_without_a_station_is_refused_not_left_out(step: Step) -> None:
 
 def test_the_figure_of_stations_knows_every_verb() -> None:
     uses = [Use("washer", verb, ("S1",), 0.0, 1.0, "") for verb in Verb]
-    shown = {bar.name for bar in station_use(uses, ["washer"], 2.0).data}
+    bars = json.loads(str(station_use(uses, ["washer"], 2.0).to_json()))["data"]
+    shown = {bar["name"] for bar in bars}
     assert shown == {verb.value for verb in Verb}

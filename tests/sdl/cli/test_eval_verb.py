@@ -43,11 +43,18 @@ def test_eval_prints_scores_and_writes_figure_and_rollouts(run_sdl, tmp_path):
     assert found["scores"][-1]["score"]["value"] == pytest.approx(1.0)
     assert (out / "scores.html").stat().st_size > 1e6
     lines = (out / "rollouts.csv").read_text(encoding="utf-8").splitlines()
-    assert lines[0].startswith("identity,decision,sample.thermocouple")
+    assert lines[0].startswith("identity,sample,decision,sample.thermocouple")
     assert len(lines) == 1 + 4 * 3
     code, said = run_sdl("eval", "fixed", "--laboratories", 4, "--against", "random")
     assert code == 0
     assert "fixed above random by" in said.out
+    words = ("--laboratories", 3, "--samples", 2, "--out", out, "--against", "random")
+    code, said = run_sdl("eval", "published", *words)
+    assert code == 0
+    assert "3 judged laboratories, 2 samples in each" in said.out
+    assert "published, sample by sample:" in said.out
+    lines = (out / "rollouts.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + 3 * 2 * 3
 
 
 @pytest.mark.parametrize(

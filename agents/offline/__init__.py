@@ -1,0 +1,1 @@
+"""Policies from logs alone: episodes as data, learners, and judgement before a furnace."""
