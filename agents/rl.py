@@ -245,12 +245,14 @@ class TrainedPolicy:
     ) -> tuple[Course, bool]:
         """A course, and whether it was drawn instead of taken as the most probable."""
         rng = None if slot == 0 else generator(key, NAME, slot)
+        self._begin(furnace_hours, absent)
+        course = self._go_on(rng)
         for attempt in range(DRAWS):
-            self._begin(furnace_hours, absent)
-            course = self._go_on(rng)
             if text_of(_recipe(course)) not in taken:
                 break
             rng = generator(key, NAME, slot, attempt)
+            self._begin(furnace_hours, absent)
+            course = self._go_on(rng)
         return course, rng is not None
 
     def _reserved(self, request: Request) -> float:

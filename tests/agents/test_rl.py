@@ -6,6 +6,7 @@ The actor here is not trained: what it decides is no good, but decided as by a g
 import hashlib
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,7 +167,7 @@ def test_going_on_after_a_scan_is_what_the_mirror_would_do(recurrent):
     policy = TrainedPolicy(TASK, content(recurrent=recurrent))
     other = Mirror(TASK, max_decisions=DECISIONS, furnace_hours=HOURS)
     proposal = policy.propose(request_of(free_slots=1))[0]
-    steps = [s for s in proposal.recipe.steps if not isinstance(s, Continue)]
+    steps: list[Any] = [s for s in proposal.recipe.steps if not isinstance(s, Continue)]
     observations = []
     while not isinstance(steps[-1], Stop):
         other.begin(0, HOURS)
@@ -180,7 +181,7 @@ def test_going_on_after_a_scan_is_what_the_mirror_would_do(recurrent):
             if w > 0.0
         }
         observations.append(scan(0.5).model_copy(update={"phases": amounts}))
-        steps += policy.next(
+        answer = policy.next(
             SampleView(
                 sample="S1",
                 proposal="P1",
@@ -192,6 +193,8 @@ def test_going_on_after_a_scan_is_what_the_mirror_would_do(recurrent):
                 key="n",
             )
         )
+        assert isinstance(answer, tuple)
+        steps += answer
     assert observations
     actor = policy._actor
     memory = actor.memory(1)
