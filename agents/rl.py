@@ -302,7 +302,7 @@ class TrainedPolicy:
             hours = _interpolated_h(course.outlook, hottest.temperature_c)
             words += (
                 f": {hottest.temperature_c:g} °C for {hottest.dwell_h:g} h in {hottest.gas.value}, "
-                f"where the twin's slowest step to {target} takes about {_span(hours)}"
+                f"where the twin's slowest step to {target} takes {_span(hours)} without milling"
             )
         doses = {dose.lot for dose in recipe.doses()}
         known = {n: m for n, (m, _) in self._mirror.known().items() if n in doses}
