@@ -247,7 +247,11 @@ class TrainedPolicy:
         rng = None if slot == 0 else generator(key, NAME, slot)
         self._begin(furnace_hours, absent)
         course = self._go_on(rng)
+<<<<<<< HEAD
         for attempt in range(1, DRAWS):
+=======
+        for attempt in range(DRAWS):
+>>>>>>> d82cc6db876210aea58467f41379f0d759119b25
             if text_of(_recipe(course)) not in taken:
                 break
             rng = generator(key, NAME, slot, attempt)
@@ -302,7 +306,7 @@ class TrainedPolicy:
             hours = _interpolated_h(course.outlook, hottest.temperature_c)
             words += (
                 f": {hottest.temperature_c:g} °C for {hottest.dwell_h:g} h in {hottest.gas.value}, "
-                f"where the twin's slowest step to {target} takes about {_span(hours)}"
+                f"where the twin's slowest step to {target} takes {_span(hours)} without milling"
             )
         doses = {dose.lot for dose in recipe.doses()}
         known = {n: m for n, (m, _) in self._mirror.known().items() if n in doses}
