@@ -23,6 +23,7 @@ from sdl.core.errors import BusyError, DeviceError, SdlError
 from sdl.core.recipe import Step
 from sdl.journal.blobs import MemoryBlobs
 from sdl.tasks.task import Task
+from simulators.act import ActState
 from simulators.laboratory import Laboratory, draw_laboratory, laboratory_key
 from simulators.world import World
 
@@ -135,6 +136,15 @@ class Hands:
                     station = draws.pick(stations).name
                     self.move(sample, station)
                     let_pass(draws, self, self.order(station, VERBS[kind], [sample], args))
+        # Whatever still runs ends, and the next one finds its stations empty.
+        while self.world.now_s < (end_s := self._end_s()):
+            self.wait(end_s)
+        self.move(sample, RACK)
+
+    def _end_s(self) -> float:
+        """When the last act that runs now ends, s; the present time when none does."""
+        acts = self.world.acts()
+        return max((a.end_s for a in acts if a.state is ActState.RUNNING), default=0.0)
 
     def _act(self, sample: str, act: Act) -> bool:
         able: Sequence[Station] = self.capabilities.of_kind(act.kind)
@@ -143,12 +153,8 @@ class Hands:
         if not able:
             return False
         station, place = able[0].name, self.world.place(sample)
-        if (
-            place != station
-            and not act.starts_hot
-            and place != RACK
-            and not self.move(sample, RACK)
-        ):
+        by_rack = not act.starts_hot and place not in (station, RACK)
+        if by_rack and not self.move(sample, RACK):
             return False
         if place != station and not self.move(sample, station):
             return False

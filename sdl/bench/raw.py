@@ -128,7 +128,7 @@ class RawRecipes:
         self._oven_c = max((s.max_temperature_c or 25.0 for s in ovens), default=None)
         mixers = of_kind(StationKind.MIXER)
         self._mill_min = max((s.max_mill_min or 600.0 for s in mixers), default=60.0)
-        self._least_mg = min((s.min_dose_mg or 0.1 for s in of_kind(StationKind.DISPENSER)))
+        self._least_mg = min(s.min_dose_mg or 0.1 for s in of_kind(StationKind.DISPENSER))
 
     def steps(self, draws: Draws, manner: Manner) -> list[dict[str, Any]]:
         """Raw steps of a recipe."""

@@ -33,9 +33,9 @@ TASKS = ("batio3-coarse", "ferrite-curie-point", "y2mn2o7")
 """Furnaces with and without second gases, a magnetometer with an oven, a washer."""
 FULL, QUICK = 1_000_000, 20_000
 LEAST_VETOES = 100_000
-SHARES = {"recipe": 0.55, "steps": 0.15, "action": 0.2, "command": 0.1}
+SHARES = {"recipe": 0.62, "steps": 0.15, "action": 0.2, "command": 0.03}
 """Of all inputs; commands cost most, for each goes to a driver."""
-MADE, FORCED = 50, 200
+MADE, FORCED = 200, 1200
 """One accepted recipe in so many is made by the drivers; of so many recipes, the vetoed among the
 first four are forced through them."""
 ACTS_PER_WORLD = 120
@@ -191,7 +191,9 @@ def run(*, quick: bool = False, policy: Path | None = None) -> BenchReport:
 
 
 def _recipes(task: Task, count: int, tally: Tally) -> None:
-    laboratory, raw, benches = task.laboratory, RawRecipes(task.laboratory), Benches(task, tally)
+    laboratory, raw = task.laboratory, RawRecipes(task.laboratory)
+    # Worlds of their own: a forced recipe may leave glowing vials in a furnace.
+    benches, rough = Benches(task, tally), Benches(task, tally)
     draws, accepted = Draws("bench-safety", "recipes", task.name), 0
     for n in range(count):
         steps = raw.steps(draws, MANNERS[n % len(MANNERS)])
@@ -204,10 +206,10 @@ def _recipes(task: Task, count: int, tally: Tally) -> None:
         if passed and accepted % MADE == 1:
             make(recipe.steps, benches, tally)
         elif not passed and n // len(MANNERS) % (FORCED // len(MANNERS)) == 0:
-            hands = benches.hands()
-            hands.force(benches.sample(), steps, draws)
+            rough.hands().force(rough.sample(), steps, draws)
             tally.recipes_forced += 1
     benches.close()
+    rough.close()
 
 
 def make(steps: Sequence[Step], benches: Benches, tally: Tally) -> None:

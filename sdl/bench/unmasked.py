@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sdl.bench.safety import Benches, Tally
 
 ROWS = 64
-MADE = 25
+MADE = 50
 """One executed recipe in so many goes to the drivers."""
 Choose = Callable[[BatchedSynthesis], NDArray[np.int64]]
 
@@ -96,7 +96,7 @@ class Unmasked:
 
     def play(self, until: int) -> None:
         """Plays until so many actions and their recipes were judged in all."""
-        kinds, self._batch_done = self._tally.inputs, 0
+        kinds = self._tally.inputs
         while sum(kinds[k] for k in ("action", "said", "done")) < until:
             self._turn()
 
@@ -110,7 +110,8 @@ class Unmasked:
         if isinstance(batch, CursorSynthesis):
             decided, taken = batch.decided, batch.acting
         for row in range(batch.rows):
-            if decided[row]:
+            # A choice of the cursor that no decision can end in leaves no action: the mask's refusal.
+            if decided[row] and 0 <= taken[row, 0] < len(batch.problem.choices.verbs):
                 self._decision(row, self._steps(before[row]), taken[row])
             if ended[row]:
                 self._episode(row)
@@ -133,7 +134,6 @@ class Unmasked:
             return
         self._executed += 1
         if self._executed % MADE == 0:
-            self._benches.hands()
             from sdl.bench.safety import make
 
             make(done, self._benches, tally)

@@ -29,7 +29,6 @@ from sdl.core.recipe import (
     Characterise,
     Continue,
     Cooling,
-    Dose,
     Gas,
     Measure,
     Mix,

@@ -148,4 +148,7 @@ def test_raw_commands_break_nothing() -> None:
             )
     assert tally.vetoed.total() > 10
     assert hands.watch.executed.total() > 20
-    assert not (tally.leaks or tally.faults or hands.faults or hands.watch.breaches)
+    assert not tally.leaks
+    assert not tally.faults
+    assert not hands.faults
+    assert not hands.watch.breaches
