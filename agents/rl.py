@@ -247,11 +247,7 @@ class TrainedPolicy:
         rng = None if slot == 0 else generator(key, NAME, slot)
         self._begin(furnace_hours, absent)
         course = self._go_on(rng)
-<<<<<<< HEAD
-        for attempt in range(1, DRAWS):
-=======
         for attempt in range(DRAWS):
->>>>>>> d82cc6db876210aea58467f41379f0d759119b25
             if text_of(_recipe(course)) not in taken:
                 break
             rng = generator(key, NAME, slot, attempt)

@@ -110,7 +110,7 @@ class Unmasked:
         if isinstance(batch, CursorSynthesis):
             decided, taken = batch.decided, batch.acting
         for row in range(batch.rows):
-            # A choice of the cursor that no decision can end in leaves no action: the mask's refusal.
+            # A choice that no decision can end in leaves no action: the mask's refusal.
             if decided[row] and 0 <= taken[row, 0] < len(batch.problem.choices.verbs):
                 self._decision(row, self._steps(before[row]), taken[row])
             if ended[row]:

@@ -29,7 +29,7 @@ from sdl.core.errors import ConfigError, ModelError, PolicyError
 from sdl.core.event import Decided, EventKind, Finished, Proposed
 from sdl.core.material import Observation, PhaseAmount, SampleState
 from sdl.core.proposal import Budget, PendingSample, Request, SampleView
-from sdl.core.recipe import Anneal, Characterise, Continue, Mix, Quench, Step, Stop
+from sdl.core.recipe import Anneal, Characterise, Continue, Mix, Quench, Stop
 from sdl.journal.projection import projection
 from sdl.tasks.space import TaskSpace
 from sdl.tasks.task import load_task
@@ -168,11 +168,7 @@ def test_going_on_after_a_scan_is_what_the_mirror_would_do(recurrent):
     policy = next(p for p in made if p.propose(request_of(free_slots=1))[0].recipe.is_open)
     other = Mirror(TASK, max_decisions=DECISIONS, furnace_hours=HOURS)
     proposal = policy.propose(request_of(free_slots=1))[0]
-<<<<<<< HEAD
-    steps: list[Step] = [s for s in proposal.recipe.steps if not isinstance(s, Continue)]
-=======
     steps: list[Any] = [s for s in proposal.recipe.steps if not isinstance(s, Continue)]
->>>>>>> d82cc6db876210aea58467f41379f0d759119b25
     observations = []
     while not isinstance(steps[-1], Stop):
         other.begin(0, HOURS)
@@ -198,11 +194,8 @@ def test_going_on_after_a_scan_is_what_the_mirror_would_do(recurrent):
                 key="n",
             )
         )
-<<<<<<< HEAD
-=======
         assert isinstance(answer, tuple)
         steps += answer
->>>>>>> d82cc6db876210aea58467f41379f0d759119b25
     assert observations
     actor = policy._actor
     memory = actor.memory(1)
