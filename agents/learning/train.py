@@ -7,7 +7,7 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -40,6 +40,9 @@ from sdl.core.extras import require_extra
 from sdl.core.model import content_hash
 from sdl.core.seeds import generator, seed_of
 from sdl.tasks.task import load_task
+
+if TYPE_CHECKING:
+    from agents.offline.settings import Learner
 
 POLICY, GRAPH = "policy.safetensors", "policy.onnx"
 CURVE, CHECKPOINT, RESULT = "curve.jsonl", "checkpoint.safetensors", "result.json"
@@ -173,7 +176,8 @@ def _from_logs(config: TrainConfig, seed: int, data: str) -> Learned:
     layout = network_layout(config, batch)
     batch.close()
     began = time.perf_counter()
-    actor = learn(config.algorithm, episodes, layout, config.offline, seed)
+    way = cast("Learner", config.algorithm)
+    actor = learn(way, episodes, layout, config.offline, seed)
     seconds = time.perf_counter() - began
     return Learned(
         Actor(layout, actor), None, len(episodes), seconds, episodes.source.parents, episodes.hash

@@ -12,8 +12,8 @@ without validation), what the masks of the environments refuse, what the drivers
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,7 +66,7 @@ class Tally:
     recipes_forced: int = 0
     turned_down: int = 0
     """Accepted recipes whose orders a driver refused."""
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def judge(
         self,
@@ -287,7 +287,7 @@ def _report(tally: Tally, *, quick: bool) -> BenchReport:
     )
 
 
-def _rows(what: str, counts: Counter[str], unit: str) -> list[Row]:
+def _rows(what: str, counts: Mapping[str, float], unit: str) -> list[Row]:
     return [Row(name=f"{what}.{k}", value=v, unit=unit) for k, v in sorted(counts.items())]
 
 

@@ -64,7 +64,7 @@ def _random(batch: BatchedSynthesis, name: str) -> Choose:
 
 
 def _trained(task: Task, policy: Path) -> tuple[BatchedSynthesis, Choose]:
-    player, make = load_player(policy, Trial(task, "judge", ROWS))
+    player, make = load_player(policy)
     identities = np.arange(ROWS, dtype=np.int64)
     batch: Any = make(Trial(task, "judge", ROWS), identities)
     player.begin(identities)

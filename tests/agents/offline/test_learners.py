@@ -9,7 +9,7 @@ from agents.learning.layout import layout_of
 from agents.offline.behaviour import Mixture, mean_return, record
 from agents.offline.judgement import Judge, Judging
 from agents.offline.learners import learn
-from agents.offline.settings import Offline
+from agents.offline.settings import Learner, Offline
 from sdl.core.errors import ConfigError
 from toy_batches import ToyBatch
 
@@ -34,7 +34,7 @@ def logs():
 @pytest.fixture(scope="module")
 def policies(logs):
     layout = layout_of(ToyBatch(1), hidden=(32,))
-    ways = {
+    ways: dict[str, tuple[Learner, Offline]] = {
         "clone": ("clone", SMALL),
         "best": ("clone", SMALL.model_copy(update={"best": 0.2})),
         "iql": ("iql", SMALL),

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ def test_logs_of_people_have_no_probabilities(tmp_path):
 
 def test_what_no_environment_can_have_said_is_refused():
     episodes = logs()
-    parts = {name: getattr(episodes, name) for name in ("source", *FIELDS)}
+    parts: dict[str, Any] = {name: getattr(episodes, name) for name in ("source", *FIELDS)}
     for name, value, message in (
         ("masks", np.zeros_like(episodes.masks), "forbids"),
         ("observations", episodes.observations * np.float32(np.nan), "out of bounds"),
@@ -94,7 +95,7 @@ def test_what_no_environment_can_have_said_is_refused():
         ("starts", episodes.starts[::-1].copy(), "share out"),
     ):
         with pytest.raises(ModelError, match=message):
-            Episodes(**parts | {name: value})
+            Episodes(**cast("dict[str, Any]", parts | {name: value}))
 
 
 def test_probabilities_of_a_mixture_are_those_of_its_draws():
