@@ -4,7 +4,8 @@ Doubly robust: a fitted value of actions under the policy, corrected where the l
 The corrections of decision t are weighted by how much likelier the policy is than the behaviour to
 have come so far, the weights of each t made to sum to 1 (Thomas and Brunskill 2016; recalled, not
 opened). Values are fitted on one half of the episodes and used on the other, so that a correction
-does not meet its own noise. The interval is of the percentiles of resampled episodes.
+does not meet its own noise. The interval is of the percentiles of resampled episodes: it knows the
+luck of the draw of the episodes, and nothing of how wrong the fitted values are.
 """
 
 from __future__ import annotations
