@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import envs
+
 
 @pytest.fixture(scope="module")
 def blocks(root: Path) -> list[tuple[str, str]]:
@@ -52,7 +54,8 @@ def test_make_targets_exist(root: Path) -> None:
 
 def test_paths_exist(root: Path) -> None:
     text = (root / "README.md").read_text(encoding="utf-8")
-    paths = re.findall(r"`((?:sdl|agents|\.ci|benchmarks)/[\w./-]+)`", text)
+    named = re.findall(r"`((?:sdl|agents|\.ci|benchmarks|docs)/[\w./-]+)`", text)
+    paths = [path for path in named if path not in envs.IDS]
     assert paths
     assert not [path for path in paths if not (root / path).exists()]
 

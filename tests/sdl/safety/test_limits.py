@@ -86,6 +86,7 @@ def test_a_cold_sample_is_not_quenched_and_powders_are_not_added_after_firing():
 @given(st.floats(900.01, 3000.0))
 def test_no_command_above_the_furnace_limit_is_let_through(temperature_c):
     args = {"temperature_c": temperature_c, "dwell_h": 1.0, "ramp_c_per_min": 5.0, "gas": "air"}
+    args["cooling"] = "furnace"
     command = Command(
         id="c1",
         station="furnace_1",
