@@ -229,7 +229,8 @@ class Watch:
         beside = act.verb in ("quench", "wash")
         if busy and not (beside and not any(set(a.samples) & set(act.samples) for a in busy)):
             self._note("two at once", where)
-        if any(set(a.samples) & set(act.samples) for a in self._open.values()):
+        moved = [a for a in self._open.values() if not _stays(a)]
+        if not _stays(act) and any(set(a.samples) & set(act.samples) for a in moved):
             self._note("one sample in two acts", where)
         for sample in act.samples:
             self._touched(act, sample, where)
@@ -318,6 +319,11 @@ class Watch:
 
 def _finite(values: Iterable[float]) -> bool:
     return all(math.isfinite(v) for v in values)
+
+
+def _stays(act: Act) -> bool:
+    """Whether an act is a move of a vial to where it is: the arm does not touch it."""
+    return act.verb == "transfer" and act.args["destination"] == act.args["origin"]
 
 
 def counted(breaches: Iterable[Breach]) -> Iterator[tuple[str, int]]:
