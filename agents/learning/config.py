@@ -89,6 +89,9 @@ class TrainConfig(Frozen):
     that a run which was stopped goes on exactly as one which was not."""
     samples_per_lab: int = Field(default=1, ge=1)
     """Episodes in a row that share a hidden laboratory."""
+    variants: int = Field(default=0, ge=0, le=64)
+    """Of each task so many others are played too, with other limits, bottles and hidden widths
+    (``sdl.tasks.vary``); they share half of the task's rows. 0: none. For ``cursor``."""
     belief: tuple[Number, Number] | None = None
     """Narrowest and widest belief about a laboratory, as shares of the prior's widths; as wide as
     the prior if left out. For cursor and continuous."""
@@ -139,6 +142,13 @@ class TrainConfig(Frozen):
             raise ValueError(
                 "belief does not fit; allowed: two rising numbers from 0 on, with the environment "
                 "cursor or continuous"
+            )
+        if self.variants and (
+            self.environment == "plain" or self.rows // len(self.tasks) < 2 * self.variants
+        ):
+            raise ValueError(
+                f"{self.variants} variants do not fit; allowed: environments whose spaces are the "
+                f"same for all tasks, and at least {2 * self.variants} rows for each task"
             )
         if self.environment == "plain" and len(self.tasks) > 1:
             raise ValueError(

@@ -10,6 +10,8 @@ from envs.batched import BatchedSynthesis
 from envs.continuous import ContinuousSynthesis
 from envs.cursor_batch import CursorSynthesis
 from sdl.core.seeds import seed_of
+from sdl.tasks.task import Task, load_task
+from sdl.tasks.vary import varied
 from simulators.laboratory import Split
 
 ENVIRONMENTS: dict[str, Any] = {
@@ -21,7 +23,12 @@ ENVIRONMENTS: dict[str, Any] = {
 
 
 def make_rows(
-    config: TrainConfig, *, seed: int, rows: int | None = None, split: Split | None = None
+    config: TrainConfig,
+    *,
+    seed: int,
+    rows: int | None = None,
+    split: Split | None = None,
+    variants: bool = False,
 ) -> Batch:
     """A batch of all tasks of a config.
 
@@ -30,18 +37,19 @@ def make_rows(
         seed: Of every draw; each task has its own, drawn from it.
         rows: Rows of all tasks together; the config's if ``None``.
         split: Laboratories; the config's if ``None``.
+        variants: Whether half of the rows play the config's variants of the tasks.
 
     Raises:
         ConfigError: A task cannot be played in the environment.
     """
     kind = ENVIRONMENTS[config.environment]
     more: dict[str, Any] = {} if config.belief is None else {"belief": config.belief}
-    each = (rows or config.rows) // len(config.tasks)
+    each = max(1, (rows or config.rows) // len(config.tasks))
     parts: list[Batch] = [
         kind(
             task,
-            max(1, each),
-            seed=seed_of("rows", seed, task),
+            count,
+            seed=seed_of("rows", seed, task.name),
             split=split or config.split,
             max_decisions=config.max_decisions,
             furnace_hours=config.furnace_hours,
@@ -49,6 +57,17 @@ def make_rows(
             threads=1,
             **more,
         )
-        for task in config.tasks
+        for name in config.tasks
+        for task, count in _shares(name, each, config.variants if variants else 0)
     ]
     return parts[0] if len(parts) == 1 else Together(parts)
+
+
+def _shares(name: str, rows: int, variants: int) -> list[tuple[Task, int]]:
+    """A task and its variants with the rows of each; half of them are the task's own."""
+    task = load_task(name)
+    if variants == 0:
+        return [(task, rows)]
+    other = rows // (2 * variants)
+    shares = [(task, rows - variants * other)]
+    return shares + [(varied(task, n), other) for n in range(1, variants + 1)]

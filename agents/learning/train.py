@@ -108,7 +108,9 @@ def train_seed(
     if config.data is not None:
         return _finish(config, seed, folder, _from_logs(config, seed, config.data), commit)
     observed = config.algorithm == "recurrent_ppo"
-    env = StableVecEnv(make_rows(config, seed=seed_of("train", seed)), masks_observed=observed)
+    env = StableVecEnv(
+        make_rows(config, seed=seed_of("train", seed), variants=True), masks_observed=observed
+    )
     layout = network_layout(config, env.batch)
     falling = (
         Falling(config.ppo.learning_rate, config.ppo.anneal),
