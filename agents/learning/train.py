@@ -283,14 +283,16 @@ def _finish(
 def judge(config: TrainConfig, actor: Actor, seed: int) -> dict[str, float]:
     """Mean figures in tuning laboratories: the actor's choice, its draws, and the random policy.
 
-    Every way to decide meets the same laboratories and noise.
+    Every way to decide meets the same laboratories and noise, and makes as many samples in each one
+    as in training.
 
     Args:
         config: Environment and number of episodes.
         actor: What is judged.
         seed: Of the draws; the laboratories are the same for all seeds.
     """
-    rows = config.evaluation_episodes * len(config.tasks)
+    samples = config.samples_per_lab
+    rows = max(1, config.evaluation_episodes // samples) * len(config.tasks)
     batch = make_rows(config, seed=seed_of("judge"), rows=rows, split="tune")
     actor.check_spaces(batch)
     ways: dict[str, Decide] = {
@@ -298,9 +300,9 @@ def judge(config: TrainConfig, actor: Actor, seed: int) -> dict[str, float]:
         "sampled": deciding(actor, rows, generator("judge", seed)),
         "random": random_deciding(batch, seed),
     }
-    metrics: dict[str, float] = {"episodes": float(rows)}
+    metrics: dict[str, float] = {"episodes": float(rows * samples)}
     for name, decide in ways.items():
-        played = play(batch, decide, seed=seed_of("judge"))
+        played = play(batch, decide, samples, seed=seed_of("judge"))
         returns = played.returns.mean(axis=1)
         metrics[f"return_{name}"] = float(returns.mean())
         metrics[f"return_{name}_se"] = (

@@ -307,9 +307,18 @@ def train(
     fresh: Annotated[
         bool, typer.Option(help="Move earlier runs in the folder aside and start anew.")
     ] = False,
+    tune: Annotated[
+        int | None,
+        typer.Option(min=1, help="Search settings instead: so many trainings, judged apart."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Learns policies in simulated laboratories; stopped runs go on from their checkpoints."""
+    """Learns policies in simulated laboratories; stopped runs go on from their checkpoints.
+
+    With --tune, settings of maskable_ppo are searched (Optuna): each trial trains seed 0 of the
+    file with other settings and is judged in tuning laboratories, which train and judge nothing
+    else. A stopped search goes on.
+    """
     from sdl.core.extras import require_extra
 
     require_extra("twin", "training", "numba", "scipy")
@@ -318,9 +327,15 @@ def train(
         "onnx", "tensorboard",
     )  # fmt: skip
     require_extra("report", "the learning curve", "plotly")
-    from sdl.cli.train import show
+    from sdl.cli.train import search, show
     from sdl.cli.train import train as train_file
 
+    if tune is not None:
+        require_extra("rl", "a search of settings", "optuna")
+        found = search(file, out, trials=tune, fresh=fresh, quiet=as_json)
+        if as_json:
+            _print_json(found)
+        return
     summary = train_file(file, out, seeds=seeds, fresh=fresh, quiet=as_json)
     if as_json:
         _print_json(summary)

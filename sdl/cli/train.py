@@ -62,6 +62,46 @@ def train(
     return summary
 
 
+def search(
+    file: Path, out: Path | None, *, trials: int, fresh: bool, quiet: bool
+) -> dict[str, Any]:
+    """Searches settings for a file; the best ones and all trials, also written.
+
+    Args:
+        file: The training file; its seeds do not count.
+        out: Folder; ``runs/NAME-tune`` if ``None``.
+        trials: Number of trainings.
+        fresh: Moves what is in the folder aside.
+        quiet: Prints nothing.
+
+    Raises:
+        ConfigError: The file or an option is wrong.
+    """
+    from agents.learning.tuning import tune
+
+    config = read_training(file)
+    folder = Path("runs") / f"{config.name}-tune" if out is None else out
+    if fresh and folder.exists():
+        _move_aside(folder)
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+
+    def tell(line: dict[str, Any]) -> None:
+        if not quiet:
+            settings = ", ".join(
+                f"{k} {v:.3g}" for k, v in line.items() if k not in ("trial", "return")
+            )
+            console.print(f"trial {line['trial']}: return {line['return']:.3f}; {settings}")
+
+    hashed = commit()
+    found = tune(config, trials, folder, commit=hashed, watch=tell)
+    found |= {"name": config.name, "tasks": list(config.tasks), "steps": config.steps}
+    found |= {"commit": hashed, "machine": machine().model_dump()}
+    (folder / "tune.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    if not quiet:
+        console.print(f"best return {found['return']:.3f}: {found['settings']}")
+    return found
+
+
 def summarise(
     config: TrainConfig, folder: Path, results: list[Result], hashed: str
 ) -> dict[str, Any]:

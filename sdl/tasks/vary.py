@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 
-from sdl.core.capabilities import Capabilities, Station, StationKind
+from sdl.core.capabilities import Station, StationKind
+from sdl.core.errors import ConfigError
 from sdl.core.material import Lot
 from sdl.core.recipe import Gas
 from sdl.core.seeds import generator
@@ -46,51 +47,83 @@ def varied(task: Task, number: int) -> Task:
     if number == 0 or task.space is None:
         return task
     rng = generator("varied task", task.name, number)
-    colder = float(rng.choice(COLDER_C))
-    space = _space(task.space, colder, rng)
-    laboratory = _laboratory(task.laboratory, space, rng)
-    return task.model_copy(
+    less = _less(task, task.space, rng)
+    shelf = tuple(_lot(lot, rng) for lot in task.laboratory.shelf)
+    return less.model_copy(
         update={
             "name": f"{task.name}.v{number}",
             "title": f"{task.title}; other limits and bottles, variant {number}",
-            "space": space,
-            "laboratory": laboratory,
+            "laboratory": less.laboratory.model_copy(update={"shelf": shelf}),
             "hidden": _hidden(task.hidden, rng),
             "published": None,
         }
     )
 
 
-def _space(space: Space, colder: float, rng: np.random.Generator) -> Space:
-    """Fewer choices, at least one of each."""
+def limited(
+    task: Task,
+    *,
+    hottest_c: float | None = None,
+    gases: tuple[Gas, ...] | None = None,
+    cation_lots: tuple[tuple[str, ...], ...] | None = None,
+) -> Task:
+    """A task whose laboratory can do less.
+
+    Args:
+        task: A task with a space.
+        hottest_c: Where its furnaces stop, degC; as before if ``None``.
+        gases: Those that are left, in the order of the task; all if ``None``.
+        cation_lots: Bottles that are left; all if ``None``.
+
+    Raises:
+        ConfigError: The task has no space, no gas would be left, or the furnaces would stop below
+            the temperatures of the task.
+    """
+    space = task.space
+    if space is None:
+        raise ConfigError(f"the task {task.name} has no space", do="choose a task with one")
     reach = space.temperature_c
-    high = max(reach.high - colder, min(reach.high, reach.low + LEAST_SPAN_C))
+    high = reach.high if hottest_c is None else min(reach.high, hottest_c)
+    left = tuple(g for g in space.gases if gases is None or g in gases)
+    if not left or high < reach.low:
+        raise ConfigError(
+            f"nothing is left of the laboratory of the task {task.name}",
+            got=f"furnaces up to {high:g} °C, {len(left)} gases",
+            allowed=f"{reach.low:g} °C or more, and one of {', '.join(space.gases)}",
+        )
+    stations = [_station(each, high, left) for each in task.laboratory.stations]
+    return task.model_copy(
+        update={
+            "space": space.model_copy(
+                update={
+                    "temperature_c": reach.model_copy(update={"high": high}),
+                    "gases": left,
+                    "cation_lots": cation_lots or space.cation_lots,
+                }
+            ),
+            "laboratory": task.laboratory.model_copy(
+                update={"stations": tuple(s for s in stations if s is not None)}
+            ),
+        }
+    )
+
+
+def _less(task: Task, space: Space, rng: np.random.Generator) -> Task:
+    """Colder furnaces, fewer gases and bottles, at least one of each."""
+    reach = space.temperature_c
+    colder = float(rng.choice(COLDER_C))
+    lots: list[tuple[str, ...]] = []
     gases = tuple(g for n, g in enumerate(space.gases) if n == 0 or rng.random() >= GAS_GONE)
-    lots = []
     for group in space.cation_lots:
         kept = list(group)
         if len(kept) > 1 and rng.random() < LOT_GONE:
             kept.pop(int(rng.integers(len(kept))))
         lots.append(tuple(kept))
-    return space.model_copy(
-        update={
-            "temperature_c": reach.model_copy(update={"high": high}),
-            "gases": gases,
-            "cation_lots": tuple(lots),
-        }
-    )
-
-
-def _laboratory(
-    laboratory: Capabilities, space: Space, rng: np.random.Generator
-) -> Capabilities:
-    """Furnaces with the gases and limits of the space, bottles with other labels."""
-    stations = [_station(each, space.temperature_c.high, space.gases) for each in laboratory.stations]
-    return laboratory.model_copy(
-        update={
-            "stations": tuple(s for s in stations if s is not None),
-            "shelf": tuple(_lot(lot, rng) for lot in laboratory.shelf),
-        }
+    return limited(
+        task,
+        hottest_c=max(reach.high - colder, min(reach.high, reach.low + LEAST_SPAN_C)),
+        gases=gases,
+        cation_lots=tuple(lots),
     )
 
 
