@@ -7,7 +7,11 @@ from pathlib import Path
 from sdl.bench.report import BenchReport
 from sdl.core.errors import ConfigError
 
-NAMES = ("physics", "env", "gpu", "train", "loop", "crash", "routes", "safety")
+NAMES = (
+    "physics", "env", "gpu", "train", "targets", "response", "loop", "crash", "routes", "safety",
+)  # fmt: skip
+PLOTTED, STORED = ("physics", "response"), ("train", "targets")
+"""Benches that draw, and those that train or judge what ships."""
 
 
 def run_bench(
@@ -28,11 +32,11 @@ def run_bench(
         name: One of ``NAMES``.
         seeds: Laboratories (loop), kills (crash), seeds (routes, train); ``None``: its own number.
         quick: A smaller run of the same kind.
-        stored: ``train`` only: judge the shipped policies instead of training.
+        stored: ``train`` and ``targets``: judge the shipped policies instead of training.
         table: ``routes`` only: another table.
         target: ``routes`` only: the target in it.
         system: ``physics`` only: gates that concern this chemical system.
-        plots: ``physics`` only: folder for the plot behind each gate.
+        plots: ``physics`` and ``response``: folder for the plots.
         policy: ``safety`` only: a trained policy whose unmasked actions are among the inputs.
 
     Raises:
@@ -41,8 +45,9 @@ def run_bench(
     _check(
         name,
         routes=table is not None or target is not None,
-        physics=system is not None or plots is not None,
-        train=stored,
+        physics=system is not None,
+        plots=plots is not None,
+        stored=stored,
         safety=policy is not None,
     )
     if name == "physics":
@@ -61,6 +66,14 @@ def run_bench(
         from sdl.bench import train
 
         return train.run(seeds=seeds, quick=quick, stored=stored)
+    if name == "targets":
+        from sdl.bench import targets
+
+        return targets.run(quick=quick, stored=stored)
+    if name == "response":
+        from sdl.bench import response
+
+        return response.run(quick=quick, plots=plots)
     if name == "loop":
         from sdl.bench import loop
 
@@ -79,7 +92,9 @@ def run_bench(
     return routes.run(seeds=seeds or 30, quick=quick, table=table, target=target)
 
 
-def _check(name: str, *, routes: bool, physics: bool, train: bool, safety: bool) -> None:
+def _check(
+    name: str, *, routes: bool, physics: bool, plots: bool, stored: bool, safety: bool
+) -> None:
     """Refuses an unknown bench, and options of one bench for another."""
     if name not in NAMES:
         raise ConfigError(
@@ -92,12 +107,18 @@ def _check(name: str, *, routes: bool, physics: bool, train: bool, safety: bool)
         )
     if name != "physics" and physics:
         raise ConfigError(
-            f"--system and --plots do not belong to the bench {name}",
-            allowed="sdl bench physics --system NAME --plots FOLDER",
+            f"--system does not belong to the bench {name}",
+            allowed="sdl bench physics --system NAME",
         )
-    if name != "train" and train:
+    if name not in PLOTTED and plots:
         raise ConfigError(
-            f"--stored does not belong to the bench {name}", allowed="sdl bench train --stored"
+            f"--plots does not belong to the bench {name}",
+            allowed=" or ".join(f"sdl bench {each} --plots FOLDER" for each in PLOTTED),
+        )
+    if name not in STORED and stored:
+        raise ConfigError(
+            f"--stored does not belong to the bench {name}",
+            allowed=" or ".join(f"sdl bench {each} --stored" for each in STORED),
         )
     if name != "safety" and safety:
         raise ConfigError(

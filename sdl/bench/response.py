@@ -44,11 +44,12 @@ MOST_NARROW, LEAST_WIDE = 0.1, 0.5
 RESAMPLES = 2000
 
 
-def run(*, quick: bool = False) -> BenchReport:
+def run(*, quick: bool = False, plots: Path | None = None) -> BenchReport:
     """Plays the shipped policies; nothing is trained.
 
     Args:
         quick: Fewer laboratories.
+        plots: Folder for the three figures.
 
     Raises:
         ConfigError: The packages are not installed, or no policy ships.
@@ -61,6 +62,8 @@ def run(*, quick: bool = False) -> BenchReport:
         rows += more
         gates += judged
     names = [*LIMITS_C, PILOT_TASK]
+    if plots is not None:
+        _draw(rows, plots)
     return BenchReport(
         bench="response",
         commit=commit(),
@@ -174,6 +177,40 @@ def _scans(count: int) -> tuple[list[Row], list[Gate]]:
             passed=wide >= LEAST_WIDE,
         ),
     ]
+
+
+def _draw(rows: Sequence[Row], folder: Path) -> None:
+    """Writes the figures of what was measured."""
+    require_extra("report", "the figures of a bench", "plotly")
+    from sdl.figures.response import Points, response_figure
+
+    def points(name: str, at: Sequence[float], start: float, key: str, figure: str) -> Points:
+        found = {row.name: row for row in rows}
+        line = [found[f"{name}.{key}_{c:g}.{figure}"] for c in at]
+        low, high = [r.low or 0.0 for r in line], [r.high or 0.0 for r in line]
+        x = [start - c if start else c for c in at]
+        return Points(x, [r.value for r in line], low, high)
+
+    dwell = {n: points(n, at, at[0], "stops_at", "dwell") for n, at in LIMITS_C.items()}
+    at = LIMITS_C[STEAM_TASK]
+    steam = {
+        words: points(STEAM_TASK, at, 0.0, "stops_at", key)
+        for words, key in (
+            ("share of anneals in steam", "steam"),
+            ("reward gained by having steam", "gain_of_steam"),
+        )
+    }
+    scans = {PILOT_TASK: points(PILOT_TASK, WIDTHS, 0.0, "belief", "scans")}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, title, x, y, lines in (
+        ("dwell", "Longer where it may not be hotter", "furnaces stop earlier by, °C",
+         "dwell of all anneals, h", dwell),
+        ("steam", "Steam for BaTiO3", "furnaces stop at, °C", "share; reward", steam),
+        ("scans", "Measured where unsure", "width of the belief over the prior's",
+         "scans of a sample before its last", scans),
+    ):  # fmt: skip
+        figure = response_figure(title, x, y, lines)
+        figure.write_html(folder / f"{name}.html", include_plotlyjs=True, full_html=True)
 
 
 def _mean(name: str, values: FloatArray, unit: str) -> Row:

@@ -14,7 +14,7 @@ from sdl.core.extras import require_extra
 from sdl.core.model import content_hash
 from sdl.tasks.task import Task, load_task
 
-TASKS = ("batio3-coarse", "ybco")
+TASKS = ("batio3-coarse", "srtio3")
 """Systems of the gates; the first carries line 1."""
 BASELINES = ("random", "published", "fixed", "oracle")
 ALGORITHM = "maskable_ppo"
@@ -25,7 +25,7 @@ MINUTES = 40.0
 SAMPLES = (8, 1)
 """Samples of a laboratory, one after the other: the frozen figures are of the first; those of one
 sample, which says nothing of its laboratory before it is made, stand beside them."""
-LABORATORIES = {"batio3-coarse": JUDGED}
+LABORATORIES = {"batio3-coarse": JUDGED, "srtio3": JUDGED}
 SLOW_LABORATORIES = 100
 """Judged laboratories of the other tasks, the first of the same 500: a plan takes milliseconds."""
 

@@ -160,19 +160,24 @@ def schema(
 @app.command(epilog="Example: sdl bench routes --seeds 30 --json")
 def bench(
     name: Annotated[
-        str, typer.Argument(help="physics, env, gpu, train, loop, crash, routes or safety.")
+        str,
+        typer.Argument(
+            help="physics, env, gpu, train, targets, response, loop, crash, routes or safety."
+        ),
     ],
     as_json: AsJson = False,
     seeds: Annotated[int | None, typer.Option(min=1, help="Laboratories, kills or seeds.")] = None,
     quick: Annotated[bool, typer.Option(help="A smaller run of the same kind.")] = False,
-    stored: Annotated[bool, typer.Option(help="train: judge the shipped policies.")] = False,
+    stored: Annotated[
+        bool, typer.Option(help="train, targets: judge the shipped policies.")
+    ] = False,
     table: Annotated[Path | None, typer.Option(help="routes: another table (CSV).")] = None,
     target: Annotated[str | None, typer.Option(help="routes: the target in it.")] = None,
     system: Annotated[
         str | None, typer.Option(help="physics: gates of this chemical system alone.")
     ] = None,
     plots: Annotated[
-        Path | None, typer.Option(help="physics: folder for the plot behind each gate.")
+        Path | None, typer.Option(help="physics, response: folder for the plots.")
     ] = None,
     policy: Annotated[
         Path | None, typer.Option(help="safety: a trained policy, played without its mask.")
@@ -183,11 +188,13 @@ def bench(
     physics: validation gates V1 to V9 against conservation, LSODA and measured data (15 minutes).
     env: decisions of the simulated reactor per second (a minute, the first time with compilation).
     gpu: its physics on an NVIDIA GPU, which this bench needs. train: trained policies beside
-    random, published, best fixed recipe and oracle (an hour, --stored minutes). loop: policies in
-    paired simulated laboratories, and what the loop costs beside a bare RunEngine (10 minutes).
-    crash: kills of the demo, resumed and compared (20 minutes). routes: experiments needed on 188
-    measured syntheses (5 minutes). safety: a million raw recipes, steps, actions and commands
-    against limits, masks and drivers (minutes). --quick takes a minute or two.
+    random, published, best fixed recipe and oracle (an hour, --stored minutes). targets: one policy
+    for all targets, and targets that a policy has never met (hours, --stored minutes). response:
+    whether shipped policies answer to colder furnaces, other gases and a narrow belief (minutes).
+    loop: policies in paired simulated laboratories, and what the loop costs beside a bare RunEngine
+    (10 minutes). crash: kills of the demo, resumed and compared (20 minutes). routes: experiments
+    needed on 188 measured syntheses (5 minutes). safety: a million raw recipes, steps, actions and
+    commands against limits, masks and drivers (minutes). --quick takes a minute or two.
     """
     from sdl.bench.registry import run_bench
 
