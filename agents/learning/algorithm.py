@@ -15,6 +15,7 @@ from agents.learning.config import TrainConfig
 from agents.learning.layout import Layout, layout_of
 from agents.learning.network import make_actor
 from agents.learning.policy import RecurrentSynthesisPolicy, SynthesisPolicy
+from agents.learning.standard import Standard, fold
 from envs.batch import Batch
 from envs.stable import StableVecEnv
 from sdl.core.errors import ConfigError
@@ -107,8 +108,16 @@ def _crossq(config: TrainConfig, env: StableVecEnv, rate: Falling, seed: int) ->
     )
 
 
-def begin_from(learner: BaseAlgorithm, parent: Artifact, layout: Layout) -> None:
+def begin_from(
+    learner: BaseAlgorithm, parent: Artifact, layout: Layout, standard: Standard | None = None
+) -> None:
     """Gives a learner the weights of a policy file.
+
+    Args:
+        learner: As from ``make_learner``.
+        parent: The file.
+        layout: Of the learner's networks.
+        standard: What the learner's observations are standardised with.
 
     Raises:
         ConfigError: The file is of other networks, or the algorithm cannot begin so.
@@ -125,17 +134,26 @@ def begin_from(learner: BaseAlgorithm, parent: Artifact, layout: Layout) -> None
     critic = {f"critic.{k}": v for k, v in parent.critic.items()}
     own = {f"critic.{k}": v for k, v in _numpy(policy.critic).items()}
     fill(policy, parts | (critic or own), "the parent")
+    if standard is not None:
+        for network in (policy.actor, policy.critic):
+            fold(network, layout, standard, back=True)
 
 
-def networks_of(learner: BaseAlgorithm, layout: Layout) -> tuple[nn.Module, nn.Module | None]:
-    """Actor and critic of a learner, the actor as ``make_actor`` builds it.
+def networks_of(
+    learner: BaseAlgorithm, layout: Layout, standard: Standard | None = None
+) -> tuple[nn.Module, nn.Module | None]:
+    """Actor and critic of a learner for plain observations, the actor as ``make_actor`` builds it.
 
     Args:
-        learner: Any of ``make_learner``.
+        learner: Any of ``make_learner``; not used any more.
         layout: Of its actor.
+        standard: What the learner's observations were standardised with.
     """
     policy: Any = learner.policy
     if isinstance(policy, SynthesisPolicy):
+        if standard is not None:
+            for network in (policy.actor, policy.critic):
+                fold(network, layout, standard)
         return policy.actor, policy.critic
     actor = make_actor(layout)
     if isinstance(policy, RecurrentSynthesisPolicy):

@@ -26,6 +26,9 @@ class Net(Frozen):
     )
     slot_size: int = Field(default=32, ge=1, le=1024)
     """Width of the network that the slots of the shelf share."""
+    standard: bool = False
+    """Whether each number of an observation is shifted and scaled to the same spread while
+    learning; ``maskable_ppo`` only. The finished policy sees plain observations."""
     lstm_size: int = Field(default=128, ge=1, le=1024)
     """Width of the recurrent layer; ``recurrent_ppo`` only."""
 
@@ -128,6 +131,10 @@ class TrainConfig(Frozen):
             raise ValueError(
                 f"{self.algorithm} does not fit the environment {self.environment}; allowed: "
                 "crossq with continuous, the others with plain or cursor"
+            )
+        if self.net.standard and self.algorithm != "maskable_ppo":
+            raise ValueError(
+                f"{self.algorithm} does not fit the key `net.standard`; allowed: maskable_ppo"
             )
         if (self.algorithm in LOGGED) != (self.data is not None) or (
             self.data is not None and self.parent is not None

@@ -34,6 +34,7 @@ from agents.learning.onnx_graph import to_onnx
 from agents.learning.play import Decide, deciding, play, random_deciding
 from agents.learning.recorder import Recorder
 from agents.learning.rows import make_rows
+from agents.learning.standard import StandardRows, measure
 from envs.stable import StableVecEnv
 from sdl.core.errors import ConfigError
 from sdl.core.extras import require_extra
@@ -108,10 +109,12 @@ def train_seed(
     if config.data is not None:
         return _finish(config, seed, folder, _from_logs(config, seed, config.data), commit)
     observed = config.algorithm == "recurrent_ppo"
+    rows = make_rows(config, seed=seed_of("train", seed), variants=True)
+    layout = network_layout(config, rows)
+    standard = measure(rows, layout, config.name) if config.net.standard else None
     env = StableVecEnv(
-        make_rows(config, seed=seed_of("train", seed), variants=True), masks_observed=observed
+        rows if standard is None else StandardRows(rows, standard), masks_observed=observed
     )
-    layout = network_layout(config, env.batch)
     falling = (
         Falling(config.ppo.learning_rate, config.ppo.anneal),
         Falling(config.ppo.ent_coef, config.ppo.anneal),
@@ -122,7 +125,7 @@ def train_seed(
     parents: tuple[str, ...] = ()
     if config.parent is not None:
         path = Path(config.parent)
-        begin_from(learner, read_policy(path), layout)
+        begin_from(learner, read_policy(path), layout, standard)
         parents = (hashlib.sha256(path.read_bytes()).hexdigest(),)
     done, seconds = _take_up(config, learner, folder)
     learner.set_logger(configure(str(folder / BOARD), ["tensorboard"]))
@@ -149,7 +152,7 @@ def train_seed(
             raise KeyboardInterrupt
     env.close()
     learner.logger.close()
-    actor, critic = networks_of(learner, layout)
+    actor, critic = networks_of(learner, layout, standard)
     learned = Learned(Actor(layout, actor), critic, sum(config.pieces), recorder.seconds, parents)
     return _finish(config, seed, folder, learned, commit)
 
