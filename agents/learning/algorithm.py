@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sb3_contrib import CrossQ, MaskablePPO, RecurrentPPO
+from sb3_contrib import CrossQ, RecurrentPPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import nn
 
@@ -15,6 +15,7 @@ from agents.learning.config import TrainConfig
 from agents.learning.layout import Layout, layout_of
 from agents.learning.network import make_actor
 from agents.learning.policy import RecurrentSynthesisPolicy, SynthesisPolicy
+from agents.learning.ppo import PiecewisePPO
 from agents.learning.standard import Standard, fold
 from envs.batch import Batch
 from envs.stable import StableVecEnv
@@ -84,7 +85,7 @@ def make_learner(
     }
     if config.algorithm == "recurrent_ppo":
         return RecurrentPPO(RecurrentSynthesisPolicy, env, **settings)
-    return MaskablePPO(SynthesisPolicy, env, **settings)
+    return PiecewisePPO(SynthesisPolicy, env, **settings)
 
 
 def _crossq(config: TrainConfig, env: StableVecEnv, rate: Falling, seed: int) -> CrossQ:

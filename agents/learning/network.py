@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from agents.learning.layout import SLOT_HEAD, Layout
+from agents.learning.tanh import Tanh
 
 LOG_STD = (-20.0, 2.0)
 """Bounds of the logarithm of a continuous actor's sd, as in sb3_contrib."""
 
 
-def dense(size: int, hidden: Sequence[int], activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:
+def dense(size: int, hidden: Sequence[int], activation: type[nn.Module] = Tanh) -> nn.Sequential:
     """Linear layers, each followed by its activation."""
     layers: list[nn.Module] = []
     for width in hidden:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from agents.learning.distribution import MaskedHeads
 from agents.learning.layout import Layout
 from agents.learning.network import Critic, PointerActor, make_actor
+from agents.learning.pointer import fits, logits_and_values
 
 Masks = NDArray[np.bool_] | Tensor | None
 
@@ -52,7 +53,8 @@ class SynthesisPolicy(MaskableActorCriticPolicy):
         self.critic = Critic(self.layout, None if shelf is None else shelf.size)
         rate: Any = lr_schedule
         optimizer: Any = self.optimizer_class
-        self.optimizer = optimizer(self.parameters(), lr=rate(1.0), **self.optimizer_kwargs)
+        kwargs = {"fused": True, **self.optimizer_kwargs}
+        self.optimizer = optimizer(self.parameters(), lr=rate(1.0), **kwargs)
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, obs: Tensor, deterministic: bool = False, action_masks: Masks = None
@@ -61,7 +63,7 @@ class SynthesisPolicy(MaskableActorCriticPolicy):
         logits, values = self._both(obs)
         distribution = self._masked(logits, action_masks)
         actions = distribution.get_actions(deterministic=deterministic)
-        return actions, values, distribution.log_prob(actions)
+        return actions, values, distribution.scores(actions)[0]
 
     def evaluate_actions(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, obs: Tensor, actions: Tensor, action_masks: Masks = None
@@ -69,7 +71,7 @@ class SynthesisPolicy(MaskableActorCriticPolicy):
         """Values, logarithm of the probabilities, entropies."""
         logits, values = self._both(obs)
         distribution = self._masked(logits, action_masks)
-        return values, distribution.log_prob(actions), distribution.entropy()
+        return values, *distribution.scores(actions)
 
     def get_distribution(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, obs: Tensor, action_masks: Masks = None
@@ -88,6 +90,8 @@ class SynthesisPolicy(MaskableActorCriticPolicy):
     def _both(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and values; what the shelf makes of an observation is computed once."""
         if isinstance(self.actor, PointerActor):
+            if fits(self.actor, self.critic):
+                return logits_and_values(self.actor, self.critic, obs)
             features, slots = self.actor.shelf(obs)
             return self.actor.point(features, slots), self.critic(features)
         return self.actor(obs), self.critic(obs)

@@ -60,7 +60,7 @@ def toys(monkeypatch):
     def use(kind):
         more = {"slots": 12} if kind == "pointer" else {"size": 2} if kind == "crossq" else {}
 
-        def make(config, *, seed, rows=None, split=None):
+        def make(config, *, seed, rows=None, split=None, variants=False):
             return ToyBatch(rows or config.rows, seed=seed, **more)
 
         monkeypatch.setattr(training, "make_rows", make)
