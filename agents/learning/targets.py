@@ -31,7 +31,7 @@ VARIANTS = 6
 ROWS_PER_TASK = 48
 JOINT, LEFT_OUT = "all-targets", "left-out"
 """Folders of the shipped policies, and names of the trainings."""
-JOINT_STEPS, FOLD_STEPS, QUICK_STEPS = 4_000_000, 1_500_000, 120_000
+JOINT_STEPS, FOLD_STEPS, QUICK_STEPS = 4_000_000, 1_200_000, 120_000
 
 
 def joint_config(*, quick: bool = False, seeds: int = 1) -> TrainConfig:

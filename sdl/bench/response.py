@@ -32,7 +32,7 @@ LIMITS_C = {
 STEAM_TASK, PILOT_TASK = "batio3-coarse", "mgal2o4-pilot"
 WIDTHS = (0.05, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Widths of the belief as shares of the prior's."""
-JOINT, PILOT = "all-targets", "mgal2o4-pilot"
+RESPONSE, PILOT = "response", "mgal2o4-pilot"
 """Folders of the shipped policies that are asked."""
 LABORATORIES, QUICK_LABORATORIES = 100, 12
 SAMPLES = 4
@@ -93,7 +93,7 @@ def _dwells(count: int) -> tuple[list[Row], list[Gate]]:
     from agents.learning.artifact import read_policy
     from agents.response import habits
 
-    actor = read_policy(stored(JOINT)).actor
+    actor = read_policy(stored(RESPONSE)).actor
     rows, factors = list[Row](), list[FloatArray]()
     for name, limits in LIMITS_C.items():
         task = load_task(name)
@@ -123,7 +123,7 @@ def _steam(count: int) -> tuple[list[Row], list[Gate]]:
     from agents.learning.artifact import read_policy
     from agents.response import habits
 
-    actor = read_policy(stored(JOINT)).actor
+    actor = read_policy(stored(RESPONSE)).actor
     task = load_task(STEAM_TASK)
     rows, shares, gains = list[Row](), list[float](), list[float]()
     for limit in LIMITS_C[STEAM_TASK]:

@@ -28,10 +28,10 @@ def small(task, seeds, *, quick):
 
 def test_budgets_are_steps():
     first = bench.bench_config(TASK, 5, quick=False)
-    assert (first.steps, first.samples_per_lab, first.seeds) == (1_200_000, 8, (0, 1, 2, 3, 4))
+    assert (first.steps, first.samples_per_lab, first.seeds) == (1_000_000, 8, (0, 1, 2, 3, 4))
     assert (first.environment, first.algorithm, first.workers) == ("cursor", "maskable_ppo", 2)
     assert bench.bench_config(TASK, 1, quick=True).steps == 200_000
-    assert bench.bench_config(load_task("ybco"), 1, quick=False).steps == 1_000_000
+    assert bench.bench_config(load_task("ybco"), 1, quick=False).steps == 800_000
 
 
 def test_a_bench_trains_anew_and_stored_policies_play_alike(tmp_path, monkeypatch):
