@@ -55,6 +55,7 @@ class Tally:
     border: int = 0
     masked: int = 0
     looked: int = 0
+    policies: int = 0
     needless: int = 0
     leaks: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
@@ -170,9 +171,10 @@ def run(*, quick: bool = False, policy: Path | None = None) -> BenchReport:
 
     Args:
         quick: 20 000 instead of a million.
-        policy: A trained policy whose unmasked actions are among the inputs.
+        policy: A trained policy whose unmasked actions are among the inputs; the shipped ones of
+            the first task if ``None``.
     """
-    from sdl.bench.unmasked import act_unmasked
+    from sdl.bench.unmasked import act_unmasked, shipped_policies
 
     tally, total = Tally(), QUICK if quick else FULL
     began = time.perf_counter()
@@ -184,7 +186,10 @@ def run(*, quick: bool = False, policy: Path | None = None) -> BenchReport:
             lane(task, round(share * SHARES[kind]), tally)
             tally.seconds[kind] += time.perf_counter() - since
     since = time.perf_counter()
-    act_unmasked(load_task(TASKS[0]), round(total * SHARES["action"]), tally, policy, Benches)
+    task = load_task(TASKS[0])
+    policies = shipped_policies(task) if policy is None else [policy]
+    tally.policies = len(policies)
+    act_unmasked(task, round(total * SHARES["action"]), tally, policies, Benches)
     tally.seconds["action"] += time.perf_counter() - since
     tally.seconds["all"] += time.perf_counter() - began
     return _report(tally, quick=quick)
@@ -249,6 +254,7 @@ def _report(tally: Tally, *, quick: bool) -> BenchReport:
     found, leaks = len(tally.breaches), tally.leaks.total()
     rows = [
         Row(name="inputs", value=total, unit="inputs"),
+        Row(name="policies", value=tally.policies, unit="trained policies among the players"),
         *_rows("inputs", tally.inputs, "inputs"),
         Row(name="border", value=tally.border, unit="refusals of the models"),
         Row(name="mask", value=tally.masked, unit="refusals of the environments"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.learning.bench import SHIPPED
 from agents.trained import load_player
 from agents.trial import Trial
 from envs.batched import BatchedSynthesis
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
     from sdl.bench.safety import Benches, Tally
 
 ROWS = 64
+ASTRAY = 0.1
+"""Share of a trained policy's choices that are random, so that it strays to states it never met."""
 MADE = 50
 """One executed recipe in so many goes to the drivers."""
-Choose = Callable[[BatchedSynthesis], NDArray[np.int64]]
+Choose = Callable[[BatchedSynthesis, NDArray[np.bool_]], NDArray[np.int64]]
+"""Actions of all rows; told which rows' last choices were refused."""
 
 
 class Opener(Protocol):
@@ -35,7 +40,7 @@ class Opener(Protocol):
 
 
 def act_unmasked(
-    task: Task, count: int, tally: Tally, policy: Path | None, open_benches: Opener
+    task: Task, count: int, tally: Tally, policies: Sequence[Path], open_benches: Opener
 ) -> None:
     """Plays raw actions: every decision, every raw episode and every executed one is judged.
 
@@ -43,15 +48,16 @@ def act_unmasked(
         task: Of the environments.
         count: Inputs to ``sdl.safety`` in all.
         tally: Where they are counted.
-        policy: A trained policy: its most probable action, whatever the mask says.
+        policies: Trained policies: their most probable actions whatever the mask says (within it
+            only after a refusal), and a tenth of random ones. Each has as many inputs as a random
+            player.
         open_benches: Worlds for a share of the executed recipes.
     """
     players: list[tuple[BatchedSynthesis, Choose]] = []
     plain = BatchedSynthesis(task, ROWS, seed=7, threads=1)
     cursor = CursorSynthesis(task, ROWS, seed=8, threads=1)
     players += [(plain, _random(plain, "plain")), (cursor, _random(cursor, "cursor"))]
-    if policy is not None:
-        players.append(_trained(task, policy))
+    players += [_trained(task, policy) for policy in policies]
     benches = open_benches(task, tally)
     for number, (batch, choose) in enumerate(players):
         Unmasked(batch, choose, benches, tally).play(count * (number + 1) // len(players))
@@ -60,7 +66,7 @@ def act_unmasked(
 
 def _random(batch: BatchedSynthesis, name: str) -> Choose:
     rng, options = generator("bench-safety", "actions", name), np.array(batch.nvec)
-    return lambda batch: rng.integers(0, options, size=(batch.rows, options.size))
+    return lambda batch, _: rng.integers(0, options, size=(batch.rows, options.size))
 
 
 def _trained(task: Task, policy: Path) -> tuple[BatchedSynthesis, Choose]:
@@ -69,10 +75,22 @@ def _trained(task: Task, policy: Path) -> tuple[BatchedSynthesis, Choose]:
     batch: Any = make(Trial(task, "judge", ROWS), identities)
     player.begin(identities)
 
-    def choose(batch: BatchedSynthesis) -> NDArray[np.int64]:
-        return player.act(batch.observations, np.ones_like(batch.action_masks()))
+    astray, rng = _random(batch, policy.stem), generator("bench-safety", "astray", policy.stem)
+
+    def choose(batch: BatchedSynthesis, refused: NDArray[np.bool_]) -> NDArray[np.int64]:
+        # One that is refused would insist for ever; it sees the mask once and goes on.
+        seen = batch.action_masks() | ~refused[:, None]
+        actions = player.act(batch.observations, seen)
+        random = rng.random(batch.rows) < ASTRAY
+        return np.where(random[:, None], astray(batch, refused), actions)
 
     return batch, choose
+
+
+def shipped_policies(task: Task) -> list[Path]:
+    """Files of the policies that ship with the package for a task."""
+    folder = Path(str(resources.files("agents"))) / SHIPPED / task.name
+    return sorted(folder.glob("*.safetensors"))
 
 
 class Unmasked:
@@ -93,6 +111,7 @@ class Unmasked:
         self._said: list[list[Step]] = [[] for _ in range(batch.rows)]
         self._known: dict[tuple[int, ...], list[Step]] = {}
         self._executed = 0
+        self._refused = np.zeros(batch.rows, dtype=np.bool_)
 
     def play(self, until: int) -> None:
         """Plays until so many actions and their recipes were judged in all."""
@@ -103,9 +122,10 @@ class Unmasked:
     def _turn(self) -> None:
         batch, tally = self._batch, self._tally
         before = [batch.executed_actions(row) for row in range(batch.rows)]
-        actions = self._choose(batch)
+        actions = self._choose(batch, self._refused)
         _, _, ended, _, info = batch.step(actions)
-        tally.masked += int(np.count_nonzero(info["vetoed"]))
+        self._refused = info["vetoed"].copy()
+        tally.masked += int(np.count_nonzero(self._refused))
         decided, taken = np.ones(batch.rows, dtype=np.bool_), actions
         if isinstance(batch, CursorSynthesis):
             decided, taken = batch.decided, batch.acting
