@@ -7,7 +7,7 @@ from pathlib import Path
 from sdl.bench.report import BenchReport
 from sdl.core.errors import ConfigError
 
-NAMES = ("physics", "env", "gpu", "train", "loop", "crash", "routes", "safety")
+NAMES = ("physics", "env", "gpu", "train", "offline", "loop", "crash", "routes", "safety")
 
 
 def run_bench(
@@ -26,7 +26,8 @@ def run_bench(
 
     Args:
         name: One of ``NAMES``.
-        seeds: Laboratories (loop), kills (crash), seeds (routes, train); ``None``: its own number.
+        seeds: Laboratories (loop), kills (crash), seeds (routes, train, offline);
+            ``None``: its own number.
         quick: A smaller run of the same kind.
         stored: ``train`` only: judge the shipped policies instead of training.
         table: ``routes`` only: another table.
@@ -61,6 +62,10 @@ def run_bench(
         from sdl.bench import train
 
         return train.run(seeds=seeds, quick=quick, stored=stored)
+    if name == "offline":
+        from sdl.bench import offline
+
+        return offline.run(seeds=seeds, quick=quick)
     if name == "loop":
         from sdl.bench import loop
 
