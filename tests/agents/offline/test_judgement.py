@@ -14,7 +14,16 @@ from sdl.core.errors import ConfigError
 LENGTH, STAYS = 4, 0.8
 ENTRIES = ("one", "state", *(f"time.{t}" for t in range(LENGTH)))
 LAYOUT = Layout(kind="mlp", entries=ENTRIES, limit=10.0, nvec=(2,), hidden=(16, 16))
-SMALL = Judging(members=2, first=60, rounds=5, updates=15, batch_size=256, draws=2, resamples=100)
+SMALL = Judging(
+    members=2,
+    first=60,
+    rounds=5,
+    updates=12,
+    batch_size=256,
+    learning_rate=1e-2,
+    draws=2,
+    resamples=100,
+)
 
 
 class Chain(Mixture):
@@ -94,13 +103,13 @@ def test_intervals_hold_the_exact_return_as_often_as_they_say():
     truths = [earned(p) for p in policies]
     assert max(truths) - min(truths) > 0.5
     inside, widths = 0, []
-    for seed in range(6):
+    for seed in range(5):
         judge = Judge(logs(behaviour, 400, seed), LAYOUT, SMALL, seed)
         for told, truth in zip(judge.judge_all(policies), truths, strict=True):
             inside += told.low <= truth <= told.high
             widths.append(told.width)
             assert told.value == pytest.approx(truth, abs=0.15)
-    assert inside >= 20  # of 24
+    assert inside >= 17  # of 20
     assert np.median(widths) < 0.25
 
 
