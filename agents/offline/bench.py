@@ -84,7 +84,7 @@ QUICK = Sizes(
     seeds=1,
     updates=30,
     recipes=40,
-    judging=Judging(members=1, first=20, rounds=2, updates=10, draws=1, resamples=100),
+    judging=Judging(members=1, first=20, updates=10, draws=1, resamples=100),
 )
 
 

@@ -45,20 +45,22 @@ SPREAD = 1.8
 class Judging(Frozen):
     """Sizes of an evaluation."""
 
-    members: int = Field(default=2, ge=1)
+    members: int = Field(default=1, ge=1)
     """Times that the episodes are halved and fitted."""
-    first: int = Field(default=600, ge=1)
-    """Updates of the value of the behaviour, from which every policy's begins."""
-    rounds: int = Field(default=14, ge=1)
-    """Times that the targets are made anew."""
-    updates: int = Field(default=40, ge=1)
+    first: int = Field(default=700, ge=1)
+    """Updates of the features of the values, towards what the behaviour went on to earn."""
+    rounds: int = Field(default=0, ge=0)
+    """Times that the features are made anew, for targets of the policies themselves."""
+    updates: int = Field(default=200, ge=1)
     """Of each round."""
     batch_size: int = Field(default=512, ge=2)
-    learning_rate: float = Field(default=1e-3, gt=0.0)
+    learning_rate: float = Field(default=2e-3, gt=0.0)
     weight_decay: float = Field(default=1e-2, ge=0.0)
-    draws: int = Field(default=4, ge=1)
+    ridge: float = Field(default=1e-4, gt=0.0)
+    """Of the last layer, in parts of the number of decisions."""
+    draws: int = Field(default=2, ge=1)
     """Actions drawn of the policy where its value of a state is needed."""
-    resamples: int = Field(default=1000, ge=10)
+    resamples: int = Field(default=400, ge=10)
     depth_episodes: float = Field(default=DEPTH_EPISODES, ge=1.0)
     floor: float = Field(default=FLOOR, ge=0.0)
     spread: float = Field(default=SPREAD, gt=0.0)
@@ -140,6 +142,7 @@ class Judge:
             settings.batch_size,
             settings.learning_rate,
             settings.weight_decay,
+            settings.ridge,
         )
         shape = (settings.members, len(data), len(policies))
         taken, state = np.zeros(shape), np.zeros(shape)
@@ -151,7 +154,9 @@ class Judge:
                 others = np.flatnonzero(folds[m] != half)
                 network = fit(data, looked, others, self._layout, sizes, (self._seed, m, half))
                 rows = np.flatnonzero(folds[m][data.of] == half)
-                taken[m, rows], state[m, rows] = read_values(network, data, looked, rows)
+                taken[m, rows], state[m, rows] = read_values(
+                    network, data, looked, self._layout, rows
+                )
         return [
             self._estimate(taken[:, :, k], state[:, :, k], each, folds)
             for k, each in enumerate(looked)

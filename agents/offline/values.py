@@ -34,10 +34,12 @@ class ManyValues(nn.Module):
     Args:
         layout: Of the actors, with heads.
         policies: Number of outputs.
+        past: Numbers of the past (``past_of``) that are seen beside the observation.
     """
 
-    def __init__(self, layout: Layout, policies: int) -> None:
+    def __init__(self, layout: Layout, policies: int, past: int = 0) -> None:
         super().__init__()
+        self.numbers, self.past = len(layout.entries), None
         self.shelf = Shelf(layout) if layout.kind == "pointer" else None
         self.plain = [h for h in range(len(layout.nvec)) if self.shelf is None or h != SLOT_HEAD]
         size = len(layout.entries) if self.shelf is None else self.shelf.size
@@ -46,16 +48,20 @@ class ManyValues(nn.Module):
         self.options = nn.ModuleList(nn.Embedding(layout.nvec[h], first) for h in self.plain)
         for option in self.options:
             nn.init.normal_(option.weight, std=0.3)  # pyright: ignore[reportArgumentType]
+        if past:
+            self.past = nn.Linear(past, first, bias=False)
         self.slot = nn.Linear(layout.slot_size, first, bias=False)
         self.trunk = nn.Sequential(nn.ReLU(), dense(first, others, nn.ReLU))
         self.head = nn.Linear(layout.hidden[-1], policies)
 
-    def look(self, observation: Tensor) -> tuple[Tensor, Tensor | None]:
+    def look(self, seen: Tensor) -> tuple[Tensor, Tensor | None]:
         """First layer of the states, (rows, width), and features of their slots."""
+        observation, past = seen[:, : self.numbers], seen[:, self.numbers :]
+        before = 0.0 if self.past is None else self.past(past)
         if self.shelf is None:
-            return self.state(observation), None
+            return self.state(observation) + before, None
         features, slots = self.shelf(observation)
-        return self.state(features), slots
+        return self.state(features) + before, slots
 
     def latent(self, state: Tensor, slots: Tensor | None, actions: Tensor) -> Tensor:
         """What the outputs are read off, (rows, width), for actions (rows, heads)."""
@@ -74,6 +80,37 @@ class ManyValues(nn.Module):
     def of(self, policy: int, latent: Tensor) -> Tensor:
         """One output alone, (rows,)."""
         return latent @ self.head.weight[policy] + self.head.bias[policy]
+
+
+def past_of(data: Episodes, layout: Layout) -> NDArray[np.float32]:
+    """The past of each decision, (T, numbers): how often each option was chosen, what was seen.
+
+    A policy decides by its observation alone, but the worth of a state depends on what the
+    observation leaves out of the past; what it left out differs between behaviour and policy.
+    Slots have no order, so that of them the features of the chosen ones are added up. What was seen
+    is the mean of the earlier observations without their slots.
+    """
+    parts: list[NDArray[np.float32]] = []
+    first = data.first
+    every = np.arange(len(data))
+    for h, count in enumerate(layout.nvec):
+        masks = data.masks[:, first[h] : first[h] + count]
+        live = (masks.sum(axis=1) > 1).astype(np.float32)
+        if layout.kind == "pointer" and h == SLOT_HEAD:
+            columns = np.array(layout.slots)[data.actions[:, h]]
+            parts.append(np.take_along_axis(data.observations, columns, axis=1) * live[:, None])
+            continue
+        chosen = np.zeros((len(data), count), dtype=np.float32)
+        chosen[every, data.actions[:, h]] = live
+        parts.append(chosen)
+    chosen_parts = len(parts)
+    parts.append(data.observations[:, list(layout.others)])
+    now = np.concatenate(parts, axis=1, dtype=np.float64)
+    before = np.cumsum(now, axis=0) - now
+    before -= before[data.starts[data.of]]
+    seen = before.shape[1] - parts[chosen_parts].shape[1]
+    before[:, seen:] /= np.maximum(data.place, 1)[:, None]
+    return before.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -109,12 +146,13 @@ class Fitting:
     """Sizes of a fit.
 
     Attributes:
-        first: Updates towards what the behaviour went on to earn, where every policy begins.
-        rounds: Times that the targets are made anew.
+        first: Updates towards what the behaviour went on to earn: they make the features.
+        rounds: Times that the features are made anew, for targets of every policy.
         updates: Of each round.
         batch_size: Decisions of an update.
         learning_rate: Falls to 0 on a half cosine within each round.
         weight_decay: Of AdamW.
+        ridge: Of the last layer, which is solved exactly; in parts of the number of decisions.
     """
 
     first: int
@@ -123,6 +161,7 @@ class Fitting:
     batch_size: int
     learning_rate: float
     weight_decay: float
+    ridge: float
 
 
 def fit(
@@ -135,6 +174,9 @@ def fit(
 ) -> ManyValues:
     """Values under each policy, of some of the episodes.
 
+    The hidden layers learn what the behaviour went on to earn; on them the values of each policy
+    are linear, and looked ahead to their end at once: no rounds of regression that stop half-way.
+
     Args:
         data: The logs.
         looked: The policies.
@@ -144,50 +186,92 @@ def fit(
         key: Seed of weights and minibatches.
     """
     torch.manual_seed(seed_of("judge", *key) % 2**63)
-    network = ManyValues(layout, len(looked))
+    past = past_of(data, layout)
+    network = ManyValues(layout, len(looked), past.shape[1])
     rows = np.flatnonzero(np.isin(data.of, episodes))
     part = data.take(np.sort(episodes))
-    seen, actions = torch.from_numpy(part.observations), torch.from_numpy(part.actions)
-    ratio = np.stack([each.ratio[rows] for each in looked], axis=1)
-    trace = np.exp(np.minimum(ratio, 0.0))
+    seen = torch.from_numpy(np.concatenate([data.observations[rows], past[rows]], axis=1))
+    actions = torch.from_numpy(part.actions)
+    trace = np.exp(np.minimum(np.stack([each.ratio[rows] for each in looked], axis=1), 0.0))
     goal = np.repeat(to_come(part)[:, None], len(looked), axis=1)
     rng = generator("judge", "minibatches", *key)
     _regress(network, seen, actions, goal, sizes, sizes.first, rng)
-    for n in range(sizes.rounds):
-        taken = np.empty(goal.shape)
-        ahead = np.empty(goal.shape)
-        for at in _pieces(len(rows)):
-            with torch.no_grad():
-                state, slots = network.look(seen[at])
-                taken[at] = network.head(network.latent(state, slots, actions[at])).numpy()
-                for k, each in enumerate(looked):
-                    drawn = each.drawn[n % len(each.drawn)][rows[at]].astype(np.int64)
-                    latent = network.latent(state, slots, torch.from_numpy(drawn))
-                    ahead[at, k] = network.of(k, latent).numpy()
-        goal = traced(part, taken, ahead, trace)
-        _regress(network, seen, actions, goal, sizes, sizes.updates, rng)
+    for n in range(sizes.rounds + 1):
+        own = [torch.from_numpy(each.drawn[:, rows].astype(np.int64)) for each in looked]
+        taken, ahead = _solve(network, part, seen, own, sizes.ridge)
+        if n < sizes.rounds:
+            goal = traced(part, taken, ahead, trace)
+            _regress(network, seen, actions, goal, sizes, sizes.updates, rng)
     return network
 
 
+def _solve(
+    network: ManyValues, part: Episodes, seen: Tensor, own: Sequence[Tensor], ridge: float
+) -> tuple[FloatArray, FloatArray]:
+    """Sets the last layer to the fixed point of each policy.
+
+    Args:
+        network: Its hidden layers stay.
+        part: The episodes.
+        seen: (T, numbers) what the network sees.
+        own: For each policy, (draws, T, heads) actions of its own.
+        ridge: In parts of T.
+
+    Returns:
+        Values of the logged actions and of the states, each (T, policies).
+    """
+    logged = _features(network, seen, [torch.from_numpy(part.actions)])
+    gram = logged.T @ logged + ridge * len(logged) * np.eye(logged.shape[1])
+    start = np.linalg.solve(gram, logged.T @ part.rewards)
+    taken, ahead = np.empty((len(logged), len(own))), np.empty((len(logged), len(own)))
+    longest = int(np.diff(part.starts).max())
+    with torch.no_grad():
+        for k, drawn in enumerate(own):
+            mean = _features(network, seen, list(drawn))
+            following = np.roll(mean, -1, axis=0)
+            following[part.ends] = 0.0
+            step = np.linalg.solve(gram, logged.T @ following)
+            weights = start.copy()
+            for _ in range(longest):  # an episode is no longer: this is its end
+                weights = start + step @ weights
+            taken[:, k], ahead[:, k] = logged @ weights, mean @ weights
+            network.head.weight[k] = torch.from_numpy(weights[:-1]).float()
+            network.head.bias[k] = float(weights[-1])
+    return taken, ahead
+
+
+def _features(network: ManyValues, seen: Tensor, actions: Sequence[Tensor]) -> FloatArray:
+    """(T, width + 1) what the last layer sees, and 1; means over the actions, each (T, heads)."""
+    found = np.ones((len(seen), network.head.in_features + 1))
+    for at in _pieces(len(seen)):
+        with torch.no_grad():
+            state, slots = network.look(seen[at])
+            total = sum(network.latent(state, slots, each[at]).double().numpy() for each in actions)
+        found[at, :-1] = total / len(actions)
+    return found
+
+
 def read_values(
-    network: ManyValues, data: Episodes, looked: Sequence[Looked], rows: IntArray
+    network: ManyValues, data: Episodes, looked: Sequence[Looked], layout: Layout, rows: IntArray
 ) -> tuple[FloatArray, FloatArray]:
     """Values of the logged actions and of the states, each (rows, policies)."""
+    past = past_of(data, layout)[rows]
+    seen = torch.from_numpy(np.concatenate([data.observations[rows], past], axis=1))
     taken = np.empty((len(rows), len(looked)))
-    state_values = np.zeros((len(rows), len(looked)))
+    states = np.zeros((len(rows), len(looked)))
     for at in _pieces(len(rows)):
         where = rows[at]
         with torch.no_grad():
-            state, slots = network.look(torch.from_numpy(data.observations[where]))
+            state, slots = network.look(seen[at])
             logged = torch.from_numpy(data.actions[where])
             taken[at] = network.head(network.latent(state, slots, logged)).numpy()
             for k, each in enumerate(looked):
                 for drawn in each.drawn:
                     own = torch.from_numpy(drawn[where].astype(np.int64))
                     latent = network.latent(state, slots, own)
-                    state_values[at, k] += network.of(k, latent).numpy()
-                state_values[at, k] /= len(each.drawn)
-    return taken, state_values
+                    states[at, k] += network.of(k, latent).numpy()
+                states[at, k] /= len(each.drawn)
+    return taken, states
 
 
 def _pieces(count: int) -> list[slice]:

@@ -90,7 +90,7 @@ def _policy_file(path: Path) -> Path | None:
     """The policy file that a path names, if it names one."""
     if path.is_dir() and (path / FILE).is_file():
         return path / FILE
-    return path if path.suffix == ".safetensors" else None
+    return path if path.suffix == ".safetensors" and path.is_file() else None
 
 
 def _simulated(

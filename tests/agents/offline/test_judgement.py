@@ -8,7 +8,7 @@ from agents.learning.layout import Layout
 from agents.offline.behaviour import Mixture
 from agents.offline.episodes import Episodes, Source
 from agents.offline.judgement import Judge, Judging
-from agents.offline.values import to_come, traced
+from agents.offline.values import past_of, to_come, traced
 from sdl.core.errors import ConfigError
 
 LENGTH, STAYS = 4, 0.8
@@ -17,8 +17,8 @@ LAYOUT = Layout(kind="mlp", entries=ENTRIES, limit=10.0, nvec=(2,), hidden=(16, 
 SMALL = Judging(
     members=2,
     first=60,
-    rounds=5,
-    updates=12,
+    rounds=1,
+    updates=20,
     batch_size=256,
     learning_rate=1e-2,
     draws=2,
@@ -154,3 +154,17 @@ def test_targets_are_the_sums_where_the_policy_goes_along_and_one_step_where_it_
     ahead = np.full((len(data), 1), 7.0)
     cut = traced(data, nothing, ahead, np.zeros((len(data), 1)))
     np.testing.assert_allclose(cut[:, 0], data.rewards + np.where(data.ends, 0.0, 7.0))
+
+
+def test_the_past_of_a_decision_is_what_came_before_it_in_its_episode():
+    data = logs(chain(0.5, 0.5), 7, 2)
+    past = past_of(data, LAYOUT)
+    assert past.shape == (len(data), 2 + len(ENTRIES))
+    assert not past[data.starts[:-1]].any()
+    last = data.starts[1:] - 1
+    ones = np.add.reduceat(data.actions[:, 0], data.starts[:-1]) - data.actions[last, 0]
+    np.testing.assert_allclose(past[last, 1], ones)
+    np.testing.assert_allclose(past[last, 0], LENGTH - 1 - ones)
+    np.testing.assert_allclose(past[last, 2], 1.0)
+    states = data.observations[:, 1].reshape(7, LENGTH)[:, :-1].mean(axis=1)
+    np.testing.assert_allclose(past[last, 3], states, rtol=1e-6)

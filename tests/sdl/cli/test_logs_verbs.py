@@ -17,7 +17,7 @@ from sdl.tasks.task import load_task
 pytestmark = pytest.mark.timeout(600)  # the first run compiles
 
 SHIPPED = "agents/policies/batio3-coarse/seed-0.safetensors"
-TINY = Judging(members=1, first=5, rounds=2, updates=3, draws=1, resamples=20)
+TINY = Judging(members=1, first=5, rounds=1, updates=3, draws=1, resamples=20)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def check(code, message, *parts):
     ("words", "parts"),
     [
         (("export", "nowhere", "--out", "new"), ["nothing to export", "nowhere", "random"]),
-        (("export", "gone.safetensors", "--out", "new"), ["cannot be read", "gone.safetensors"]),
+        (("export", "gone.safetensors", "--out", "new"), ["nothing to export", "gone.safetensors"]),
         (("export", "random", "--out", "new", "--split", "judge"), ["judge", "train, tune"]),
         (("export", "random", "--out", "new", "--episodes", "0"), ["episodes", "1 to"]),
         (("export", "random", "--out", "new", "--task", "nothing"), ["nothing", "batio3-coarse"]),
