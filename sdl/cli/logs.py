@@ -212,7 +212,7 @@ def judge_from_logs(policy: str, data: Path, *, drawn: bool, seed: int = 0) -> d
         "episodes": logs.count,
         "effective_episodes": found.episodes,
         "model": found.model,
-        "corrected_choices": found.depth,
+        "corrected": found.corrected,
     }
 
 
@@ -252,6 +252,7 @@ def show_judgement(found: dict[str, Any]) -> None:
         f"{found['policy']} ({found['choices']} choices): return {found['value']:.3f} "
         f"[{found['low']:.3f}, {found['high']:.3f}] at {found['level']:.0%}, from "
         f"{found['episodes']} episodes of {found['behaviour']} (mean {found['logged_return']:.3f})"
-        f"\nthe logs check the fitted values over the first {found['corrected_choices']} choices "
-        f"and hold as much of whole episodes as {found['effective_episodes']:.1f} of its own\n"
+        f"\nfitted values alone {found['model']:.3f}, corrected by the logs "
+        f"{found['corrected']:.3f}; the logs hold as much of whole episodes as "
+        f"{found['effective_episodes']:.1f} of its own\n"
     )
