@@ -18,6 +18,8 @@ from sdl.core.errors import ConfigError
 from sdl.core.seeds import generator
 from simulators.network import FloatArray, IntArray
 
+GREEDY = 1e4
+"""Sharpness with which an actor all but always takes its most probable choice."""
 LONGEST = 1000
 """Choices after which an episode counts as endless."""
 

@@ -8,7 +8,8 @@ from sdl.bench.report import BenchReport
 from sdl.core.errors import ConfigError
 
 NAMES = (
-    "physics", "env", "gpu", "train", "targets", "response", "loop", "crash", "routes", "safety",
+    "physics", "env", "gpu", "train", "targets", "response", "offline", "loop", "crash",
+    "routes", "safety",
 )  # fmt: skip
 PLOTTED, STORED = ("physics", "response"), ("train", "targets")
 """Benches that draw, and those that train or judge what ships."""
@@ -30,7 +31,8 @@ def run_bench(
 
     Args:
         name: One of ``NAMES``.
-        seeds: Laboratories (loop), kills (crash), seeds (routes, train); ``None``: its own number.
+        seeds: Laboratories (loop), kills (crash), seeds (routes, train, offline);
+            ``None``: its own number.
         quick: A smaller run of the same kind.
         stored: ``train`` and ``targets``: judge the shipped policies instead of training.
         table: ``routes`` only: another table.
@@ -74,6 +76,10 @@ def run_bench(
         from sdl.bench import response
 
         return response.run(quick=quick, plots=plots)
+    if name == "offline":
+        from sdl.bench import offline
+
+        return offline.run(seeds=seeds, quick=quick)
     if name == "loop":
         from sdl.bench import loop
 

@@ -162,7 +162,8 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="physics, env, gpu, train, targets, response, loop, crash, routes or safety."
+            help="physics, env, gpu, train, targets, response, offline, loop, crash, routes or "
+            "safety."
         ),
     ],
     as_json: AsJson = False,
@@ -191,6 +192,7 @@ def bench(
     random, published, best fixed recipe and oracle (an hour, --stored minutes). targets: one policy
     for all targets, and targets that a policy has never met (hours, --stored minutes). response:
     whether shipped policies answer to colder furnaces, other gases and a narrow belief (minutes).
+    offline: policies from logs alone, and what is told of 20 policies from logs (15 minutes).
     loop: policies in paired simulated laboratories, and what the loop costs beside a bare RunEngine
     (10 minutes). crash: kills of the demo, resumed and compared (20 minutes). routes: experiments
     needed on 188 measured syntheses (5 minutes). safety: a million raw recipes, steps, actions and
@@ -233,18 +235,45 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the figure and the table of rollouts.")
     ] = None,
+    logs: Annotated[
+        Path | None,
+        typer.Option(help="Judge from this data set of `sdl export` alone: nothing is played."),
+    ] = None,
+    drawn: Annotated[
+        bool, typer.Option(help="With --logs: choices drawn from the policy, not the likeliest.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judges a policy on fixed laboratories that nothing was trained on.
+    """Judges a policy on fixed laboratories that nothing was trained on, or from logs.
 
     Baselines: random, sobol, published, ranked (by driving force), fixed (best fixed recipe), bayes
     (Bayesian with the twin), cem (planning on the belief), oracle (planning on the truth). Scores
     are (A - random) / (oracle - random), paired by laboratory. The first call for a task searches
     its oracle, which takes minutes; the figures are kept.
+
+    --logs tells a policy's mean return from what another one did, with a 90 % interval, before it
+    meets a furnace; the logs need the probabilities of their choices.
     """
+    from sdl.core.errors import ConfigError
     from sdl.core.extras import require_extra
 
     require_extra("twin", "an evaluation", "numba", "scipy")
+    if logs is not None:
+        require_extra("rl", "an evaluation from logs", "torch", "minari", "h5py", "safetensors")
+        from sdl.cli.logs import judge_from_logs, show_judgement
+
+        judged = judge_from_logs(policy, logs, drawn=drawn)
+        if as_json:
+            _print_json(judged)
+        else:
+            show_judgement(judged)
+        return
+    if drawn:
+        raise ConfigError(
+            "--drawn belongs to --logs",
+            allowed="sdl eval POLICY --logs DATA --drawn",
+            do="leave it out, or add --logs",
+        )
     require_extra("report", "the figure of an evaluation", "plotly")
     from sdl.cli.evaluate import evaluate_policy, show, to_json
 
@@ -253,6 +282,47 @@ def evaluate(
         _print_json(to_json(found, files))
     else:
         show(found, files)
+
+
+@app.command(epilog="Example: sdl export runs/first --out logs/first")
+def export(
+    source: Annotated[
+        str,
+        typer.Argument(help="A campaign's folder, a policy file, random, or published."),
+    ],
+    out: Annotated[Path, typer.Option(help="New folder of the data set.")],
+    task: Annotated[str, typer.Option(help="Of simulations: a task's name, or its file.")] = (
+        "batio3-coarse"
+    ),
+    episodes: Annotated[int, typer.Option(help="Of simulations and published recipes.")] = 2000,
+    epsilon: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of even choices mixed into a policy.")
+    ] = 0.0,
+    split: Annotated[str, typer.Option(help="Laboratories of simulations: train or tune.")] = (
+        "train"
+    ),
+    seed: Annotated[int, typer.Option(min=0, max=2**53 - 1, help="Of simulations.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Writes a campaign, simulated episodes or published recipes as a Minari data set.
+
+    Campaigns are told with what was measured, never with the truth, and without probabilities.
+    Simulations hold the probability of every choice, which `sdl eval --logs` needs. Published
+    recipes are a prior for cloning: they hold no reward.
+    """
+    from sdl.core.extras import require_extra
+
+    require_extra("twin", "an export", "numba", "scipy")
+    require_extra("rl", "an export", "torch", "minari", "h5py", "safetensors")
+    from sdl.cli.logs import export_logs, show_export
+
+    found = export_logs(
+        source, out, task=task, episodes=episodes, epsilon=epsilon, split=split, seed=seed
+    )
+    if as_json:
+        _print_json(found)
+    else:
+        show_export(found)
 
 
 @app.command(epilog="Example: sdl doctor --system ba-ti-c-o")

@@ -71,7 +71,7 @@ def test_the_interval_holds_what_policies_earn(logs, policies):
     judge = Judge(
         logs,
         layout_of(ToyBatch(1), hidden=(32,)),
-        Judging(first=100, rounds=4, updates=20, draws=2),
+        Judging(first=100, rounds=1, updates=60, draws=2),
     )
     chance = Mixture(None, policies["clone"].nvec, 1.0)
     inside = 0
