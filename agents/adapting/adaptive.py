@@ -148,6 +148,18 @@ class AdaptivePolicy:
         """The next plan of each laboratory, ``(L, genes)``."""
         return self._next
 
+    @property
+    def elite(self) -> IntArray:
+        """The plans next to it, best first, ``(L, elite, genes)``."""
+        return self._elite
+
+    def foresee(self, genes: IntArray, laboratory: int = 0) -> tuple[float, float, float]:
+        """Mean and deviation of a plan's purity, and its mean return, under the belief."""
+        z = self.belief.z[laboratory]
+        runs = self._twin.run(z, np.repeat(genes[None], len(z), axis=0))
+        purity = runs.matter[:, self._twin.target]
+        return float(purity.mean()), float(purity.std(ddof=1)), float(runs.value.mean())
+
     def choose(self) -> IntArray:
         """As of ``Chooser``."""
         return self._twin.plans.actions(self._next)
@@ -181,7 +193,7 @@ class AdaptivePolicy:
             worth = mean[n] + more + bounty * np.hypot(doubt[n], unsure)
             order = np.argsort(-worth, kind="stable")
             self._next[n] = candidates[n, order[0]]
-            self._elite[n] = candidates[n, order[: self._elite.shape[1]]]
+            self._elite[n] = _different(candidates[n, order], self._elite.shape[1])
 
     def _narrowed(self) -> IntArray:
         """Finalists of each laboratory, ``(L, finalists, genes)``."""
@@ -220,6 +232,13 @@ class AdaptivePolicy:
         values = self._twin.run(z, np.repeat(rows[:, 1:], members, axis=0)).value
         values = values.reshape(len(rows), members)[back.ravel()]
         return values.reshape(labs, plans, members).transpose(0, 2, 1)
+
+
+def _different(ranked: IntArray, count: int) -> IntArray:
+    """The first different plans, ``(count, genes)``; the best again where there are too few."""
+    _, first = np.unique(ranked, axis=0, return_index=True)
+    rows = [*np.sort(first)[:count], *[0] * count][:count]
+    return ranked[rows]
 
 
 def _copy(rng: np.random.Generator) -> np.random.Generator:

@@ -22,6 +22,8 @@ from simulators.network import FloatArray, IntArray
 TOGETHER: tuple[Kind, ...] = ("ln_k", "activation", "particle", "offset")
 """Kinds that are partly wrong together."""
 WIDENED: tuple[Kind, ...] = (*TOGETHER, "assay")
+UNKNOWN_SD = 1e6
+"""Error of what was not measured."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,10 @@ class Belief:
         # A powder that holds what the network does not know teaches less about the rest.
         model = np.hypot(model, asked.strange * seen.other[:, None])
         sd = np.hypot(seen.sigma, model)
-        data = np.hstack([seen.fractions, seen.mass[:, None]])
-        return data, np.hstack([sd, np.full((len(sd), 1), asked.mass_sd)])
+        weighed = np.isfinite(seen.mass)[:, None]
+        mass = np.where(weighed, seen.mass[:, None], 0.0)
+        mass_sd = np.where(weighed, asked.mass_sd, UNKNOWN_SD)
+        return np.hstack([seen.fractions, mass]), np.hstack([sd, mass_sd])
 
 
 def _columns(runs: Runs, other: FloatArray, members: int) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Whoever chooses the next sample of each of L laboratories, from what was seen of the last ones."""
+"""Whoever chooses the next sample of each of L laboratories, from what was seen so far."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from sdl.tasks.task import Task
 from simulators.batch import Laboratories
 from simulators.draws import LOWEST_BARRIER, draw_arrays
 from simulators.laboratory import Laboratory, nominal_laboratory, widths_of
-from simulators.network import FloatArray, Network
+from simulators.network import FloatArray, IntArray, Network
 
 Kind = Literal[
     "energy", "ln_k", "activation", "assay", "particle", "mixing", "offset", "melt", "nucleation"
@@ -46,16 +46,17 @@ class HiddenSpace:
         widths, hidden = widths_of(network.system, task.hidden), task.hidden
         lots = task.laboratory.shelf
         furnaces = [s.name for s in task.laboratory.of_kind(StationKind.FURNACE)]
-        table: list[tuple[Kind, str, float]] = []
-        table += [("energy", n, widths.energy_kj_per_mol[n]) for n in network.solid_names]
-        table += [("ln_k", n, widths.ln_k[n]) for n in network.row_names]
-        table += [("activation", n, widths.activation_kj_per_mol[n]) for n in network.row_names]
-        table += [("assay", lot.name, hidden.assay_sd) for lot in lots]
-        table += [("particle", lot.name, hidden.particle_ln_sd) for lot in lots]
-        table += [("mixing", "", hidden.mixing_sd)]
-        table += [("offset", name, hidden.thermocouple_sd_c) for name in furnaces]
-        table += [("melt", m.name, widths.ln_melt[m.name]) for m in network.system.melts]
-        table += [("nucleation", "", widths.ln_nucleation)]
+        table: list[tuple[Kind, str, float]] = [
+            *(("energy", n, widths.energy_kj_per_mol[n]) for n in network.solid_names),
+            *(("ln_k", n, widths.ln_k[n]) for n in network.row_names),
+            *(("activation", n, widths.activation_kj_per_mol[n]) for n in network.row_names),
+            *(("assay", str(lot.name), hidden.assay_sd) for lot in lots),
+            *(("particle", str(lot.name), hidden.particle_ln_sd) for lot in lots),
+            ("mixing", "", hidden.mixing_sd),
+            *(("offset", name, hidden.thermocouple_sd_c) for name in furnaces),
+            *(("melt", str(m.name), widths.ln_melt[m.name]) for m in network.system.melts),
+            ("nucleation", "", widths.ln_nucleation),
+        ]
         kinds, names, sd = zip(*table, strict=True)
         draw = draw_arrays(network, nominal_laboratory(network.system, lots, ()), lots)
         rows = {k: np.asarray(v, dtype=np.float64)[None] for k, v in draw._asdict().items()}
@@ -66,9 +67,9 @@ class HiddenSpace:
         """Number of coordinates."""
         return len(self.kinds)
 
-    def places(self, kind: Kind) -> FloatArray:
+    def places(self, kind: Kind) -> IntArray:
         """Which coordinates are of a kind."""
-        return np.flatnonzero(np.array(self.kinds) == kind)
+        return np.array([i for i, k in enumerate(self.kinds) if k == kind], dtype=np.int64)
 
     def arrays(self, z: FloatArray) -> Laboratories:
         """Laboratories at coordinates, shape ``(n, D)``; cut as the draws of the prior are."""

@@ -44,9 +44,7 @@ def drawn_laboratory(task: Task, split: Split, number: int) -> Laboratory:
     )
 
 
-def shifted_laboratory(
-    task: Task, split: Split, number: int, off_sd: float = OFF_SD
-) -> Laboratory:
+def shifted_laboratory(task: Task, split: Split, number: int, off_sd: float = OFF_SD) -> Laboratory:
     """A laboratory ``off_sd`` prior standard deviations off, see the module.
 
     Args:

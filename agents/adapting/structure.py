@@ -87,7 +87,9 @@ def with_hidden_phase(system: ChemicalSystem, target: str) -> ChemicalSystem:
     for core in cores:
         source = next(r for r in first if r.core == core)
         equation = {target: -1.0, core: -1.0, phase.name: 1.0}
-        made.append(_side_reaction(f"hidden_from_{_word(core)}", equation, core, source, SIDE_SPEED))
+        made.append(
+            _side_reaction(f"hidden_from_{_word(core)}", equation, core, source, SIDE_SPEED)
+        )
     partners: set[str] = set()
     for source in first:
         rest = {n: v for n, v in source.equation.items() if n not in (source.core, target)}
@@ -122,7 +124,7 @@ def _side_phase(system: ChemicalSystem, target: str, core: str) -> Phase:
             composition[element] = composition.get(element, 0.0) + n
     start, end = max(p.gibbs.start_k for p in parts), min(p.gibbs.end_k for p in parts)
     step = min(p.gibbs.step_k for p in parts)
-    grid = start + step * np.arange(int(round((end - start) / step)) + 1)
+    grid = start + step * np.arange(round((end - start) / step) + 1)
     sums = [sum(p.gibbs.kj_per_mol(float(min(t, end))) for p in parts) for t in grid]
     shifted = tuple((g - SIDE_DRIVE_KJ_PER_MOL) / KJ_PER_MOL_PER_EV for g in sums)
     return Phase(

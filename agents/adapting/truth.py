@@ -257,9 +257,7 @@ class TrueLaboratories:
                 break
         return found, (final.astype(np.float64), found.cost)
 
-    def make(
-        self, actions: IntArray, number: int, solids: Sequence[str]
-    ) -> tuple[Seen, Outcomes]:
+    def make(self, actions: IntArray, number: int, solids: Sequence[str]) -> tuple[Seen, Outcomes]:
         """Sample ``number`` in every laboratory; what is seen names the given solids."""
         found, (final, cost) = self.play(actions, np.arange(len(self)), number)
         return self._read(final, cost, solids), found
@@ -318,5 +316,3 @@ def _resized(laboratory: Laboratory, ln: float) -> Laboratory:
         for n, lot in laboratory.lots.items()
     }
     return Laboratory(**{**laboratory.__dict__, "lots": lots})
-
-

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr
 
 from agents.adapting.hidden_space import HiddenSpace
 from agents.plans import Plans
 from agents.trial import TOLERANCE
 from envs.batched import BatchedSynthesis
 from envs.tables import COST, PURITY, SHARE, VERB, WAIT
-from scipy.special import ndtr
 from sdl.chemistry.system import load_system
 from sdl.tasks.task import Task
 from simulators.laboratory import nominal_laboratory
@@ -98,9 +98,7 @@ class Twin(BatchedSynthesis):
             for at in range(0, len(z), self.rows)
         ]
         self.played += len(z)
-        return Runs(
-            *(np.concatenate([getattr(p, name) for p in parts]) for name in _FIELDS)
-        )
+        return Runs(*(np.concatenate([getattr(p, name) for p in parts]) for name in _FIELDS))
 
     def grid(self, z: FloatArray, genes: IntArray) -> FloatArray:
         """Values of P plans in M laboratories, ``(M, P)``."""

@@ -133,7 +133,7 @@ class UnadaptedPolicy:
         for _ in range(LONGEST):
             chosen = self._actor.act(mirrors.observations, mirrors.action_masks(), None, memory)
             ended = mirrors.step(chosen.astype(np.int64))[2]
-            for row in np.flatnonzero(waiting & ended):
+            for row in np.flatnonzero(waiting & ended).tolist():
                 done = mirrors.executed_actions(row, finished=True)
                 plans[row, : len(done)] = done
             waiting &= ~ended

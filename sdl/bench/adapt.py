@@ -10,7 +10,7 @@ less that of the sample, summed over the samples.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -64,7 +64,7 @@ class Sizes:
     singles: int = 40
     candidates: int = 512
     oracle: Search = SEARCH
-    policy: AdaptiveSettings = AdaptiveSettings()
+    policy: AdaptiveSettings = field(default_factory=AdaptiveSettings)
     twin_rows: int = 2048
 
 
@@ -127,6 +127,11 @@ def run(
     count = min(laboratories, 3) if quick else laboratories
     sizes = sizes or Sizes()
     groups = {name: judge(name, count, experiments, policy, split, sizes) for name in names}
+    return report_of(groups)
+
+
+def report_of(groups: Mapping[str, Sequence[Group]]) -> BenchReport:
+    """Rows and gates of some tasks' groups, by the task's name."""
     rows = [row for name, found in groups.items() for row in _task_rows(name, found)]
     gates: list[Gate] = []
     for kind, members in (("shifted", ("shifted",)), ("structural", STRUCTURES)):
@@ -146,7 +151,7 @@ def run(
     return BenchReport(
         bench="adapt",
         commit=commit(),
-        task=content_hash([load_task(name).hash for name in names]),
+        task=content_hash([load_task(name).hash for name in groups]),
         machine=machine(),
         rows=tuple(rows),
         gates=tuple(gates),
@@ -282,9 +287,7 @@ def _task_rows(name: str, groups: Sequence[Group]) -> list[Row]:
     return rows
 
 
-def _pooled(
-    groups: Mapping[str, Sequence[Group]], kinds: Sequence[str]
-) -> dict[str, FloatArray]:
+def _pooled(groups: Mapping[str, Sequence[Group]], kinds: Sequence[str]) -> dict[str, FloatArray]:
     """Regrets over all systems, a laboratory each."""
     chosen = [g for found in groups.values() for g in found if g.kind in kinds]
     return {n: np.concatenate([g.regrets[n] for g in chosen]) for n in ("adaptive", *RIVALS)}
@@ -303,5 +306,3 @@ def _ratio_row(name: str, ours: FloatArray, theirs: FloatArray) -> Row:
         high=float(high),
         n=len(ours),
     )
-
-

@@ -7,7 +7,7 @@ from pathlib import Path
 from sdl.bench.report import BenchReport
 from sdl.core.errors import ConfigError
 
-NAMES = ("physics", "env", "gpu", "train", "loop", "crash", "routes", "safety")
+NAMES = ("physics", "env", "gpu", "train", "adapt", "loop", "crash", "routes", "safety")
 
 
 def run_bench(
@@ -26,14 +26,16 @@ def run_bench(
 
     Args:
         name: One of ``NAMES``.
-        seeds: Laboratories (loop), kills (crash), seeds (routes, train); ``None``: its own number.
+        seeds: Laboratories (loop, adapt), kills (crash), seeds (routes, train); ``None``: its own
+            number.
         quick: A smaller run of the same kind.
         stored: ``train`` only: judge the shipped policies instead of training.
         table: ``routes`` only: another table.
         target: ``routes`` only: the target in it.
         system: ``physics`` only: gates that concern this chemical system.
         plots: ``physics`` only: folder for the plot behind each gate.
-        policy: ``safety`` only: a trained policy whose unmasked actions are among the inputs.
+        policy: ``safety``: a trained policy whose unmasked actions are among the inputs; ``adapt``:
+            the unadapted policy, a file or a folder with one per seed.
 
     Raises:
         ConfigError: There is no such bench, or an option does not belong to it.
@@ -43,7 +45,7 @@ def run_bench(
         routes=table is not None or target is not None,
         physics=system is not None or plots is not None,
         train=stored,
-        safety=policy is not None,
+        policy=policy is not None,
     )
     if name == "physics":
         from sdl.bench import physics
@@ -61,6 +63,10 @@ def run_bench(
         from sdl.bench import train
 
         return train.run(seeds=seeds, quick=quick, stored=stored)
+    if name == "adapt":
+        from sdl.bench import adapt
+
+        return adapt.run(laboratories=seeds or adapt.LABORATORIES, quick=quick, policy=policy)
     if name == "loop":
         from sdl.bench import loop
 
@@ -79,7 +85,7 @@ def run_bench(
     return routes.run(seeds=seeds or 30, quick=quick, table=table, target=target)
 
 
-def _check(name: str, *, routes: bool, physics: bool, train: bool, safety: bool) -> None:
+def _check(name: str, *, routes: bool, physics: bool, train: bool, policy: bool) -> None:
     """Refuses an unknown bench, and options of one bench for another."""
     if name not in NAMES:
         raise ConfigError(
@@ -99,8 +105,8 @@ def _check(name: str, *, routes: bool, physics: bool, train: bool, safety: bool)
         raise ConfigError(
             f"--stored does not belong to the bench {name}", allowed="sdl bench train --stored"
         )
-    if name != "safety" and safety:
+    if name not in ("safety", "adapt") and policy:
         raise ConfigError(
             f"--policy does not belong to the bench {name}",
-            allowed="sdl bench safety --policy FILE",
+            allowed="sdl bench safety --policy FILE, sdl bench adapt --policy FILE",
         )

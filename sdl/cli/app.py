@@ -160,7 +160,7 @@ def schema(
 @app.command(epilog="Example: sdl bench routes --seeds 30 --json")
 def bench(
     name: Annotated[
-        str, typer.Argument(help="physics, env, gpu, train, loop, crash, routes or safety.")
+        str, typer.Argument(help="physics, env, gpu, train, adapt, loop, crash, routes or safety.")
     ],
     as_json: AsJson = False,
     seeds: Annotated[int | None, typer.Option(min=1, help="Laboratories, kills or seeds.")] = None,
@@ -175,7 +175,8 @@ def bench(
         Path | None, typer.Option(help="physics: folder for the plot behind each gate.")
     ] = None,
     policy: Annotated[
-        Path | None, typer.Option(help="safety: a trained policy, played without its mask.")
+        Path | None,
+        typer.Option(help="safety: a trained policy, unmasked. adapt: the unadapted policy."),
     ] = None,
 ) -> None:
     """Measures the program; exits 0 when the bench ran, whatever its gates say.
@@ -183,7 +184,8 @@ def bench(
     physics: validation gates V1 to V9 against conservation, LSODA and measured data (15 minutes).
     env: decisions of the simulated reactor per second (a minute, the first time with compilation).
     gpu: its physics on an NVIDIA GPU, which this bench needs. train: trained policies beside
-    random, published, best fixed recipe and oracle (an hour, --stored minutes). loop: policies in
+    random, published, best fixed recipe and oracle (an hour, --stored minutes). adapt: laboratories
+    two prior deviations off or of another structure (20 minutes). loop: policies in
     paired simulated laboratories, and what the loop costs beside a bare RunEngine (10 minutes).
     crash: kills of the demo, resumed and compared (20 minutes). routes: experiments needed on 188
     measured syntheses (5 minutes). safety: a million raw recipes, steps, actions and commands
