@@ -16,7 +16,8 @@ import numpy as np
 
 from agents.adapting.belief import Belief, BeliefSettings, prior_members
 from agents.adapting.chooser import seen_value
-from agents.adapting.residual import ResidualSettings, corrected
+from agents.adapting.residual import ResidualSettings
+from agents.adapting.trust import Made, weighed
 from agents.adapting.truth import Seen
 from agents.adapting.twin import Twin
 from agents.cross_entropy import Search, search, step_from, uniform_tables
@@ -39,6 +40,7 @@ class AdaptiveSettings:
         finalists: Plans that all members see, beside those that were made.
         bounty: Deviations of doubt that are added to a plan's return at the first decision.
         horizon: Experiments after which the bounty is nothing.
+        unjudged: Steps from the best sample that the twin does not judge beforehand.
         abroad: Decisions in which the whole library is looked through; later ones stay near.
     """
 
@@ -51,6 +53,7 @@ class AdaptiveSettings:
     finalists: int = 4
     bounty: float = 0.3
     horizon: int = 12
+    unjudged: int = 4
     abroad: int = 6
 
 
@@ -138,6 +141,7 @@ class AdaptivePolicy:
         self._settings = settings or AdaptiveSettings()
         self._key = (twin.task.hash, *key)
         self.belief = Belief(twin, laboratories, self._settings.belief, *self._key)
+        self.trust = np.ones(laboratories)
         self._made: list[IntArray] = []
         self._values: list[FloatArray] = []
         self._next = np.repeat(library.best[None], laboratories, axis=0)
@@ -181,17 +185,17 @@ class AdaptivePolicy:
         pool = self._narrowed()
         made = np.stack(self._made, axis=1) if done else pool[:, :0]
         candidates = np.concatenate([made, pool], axis=1)
-        expected = self._look(candidates, asked.belief.members)
-        mean, doubt = expected.mean(axis=1), expected.std(axis=1)
+        expected, bills = self._look(candidates, asked.belief.members)
+        mean, doubt, cost = expected.mean(axis=1), expected.std(axis=1), bills.mean(axis=1)
         bounty = asked.bounty * max(0.0, 1.0 - (done + 1) / asked.horizon)
         for n in range(len(candidates)):
             seen = np.array([v[n] for v in self._values])
-            wrong = seen - mean[n, :done]
-            more, unsure = corrected(
-                self._twin.plans, made[n], wrong, candidates[n], asked.residual
+            told = Made(made[n], seen, mean[n, :done], cost[n, :done])
+            account, share = weighed(
+                self._twin.plans, told, candidates[n], mean[n], doubt[n], cost[n], asked.residual
             )
-            worth = mean[n] + more + bounty * np.hypot(doubt[n], unsure)
-            order = np.argsort(-worth, kind="stable")
+            self.trust[n] = share
+            order = np.argsort(-(account.mean + bounty * account.sd), kind="stable")
             self._next[n] = candidates[n, order[0]]
             self._elite[n] = _different(candidates[n, order], self._elite.shape[1])
 
@@ -213,25 +217,43 @@ class AdaptivePolicy:
             ]
         )
         pool = np.concatenate([first, self._elite, stepped], axis=1)
-        return self._best(pool, asked.judges, asked.finalists)
+        judged = self._best(pool, asked.judges, asked.finalists)
+        # Steps from the best plan go on unjudged: where the twin is wrong, so is its judgement.
+        return np.concatenate([judged, self._near_best()], axis=1)
+
+    def _near_best(self) -> IntArray:
+        """Steps from the best sample so far, ``(L, unjudged, genes)``."""
+        count = self._settings.unjudged if self._made else 0
+        if not count:
+            return self._elite[:, :0]
+        rng = generator("adaptive-unjudged", *self._key, len(self._made))
+        best = np.argmax(np.stack(self._values, axis=1), axis=1)
+        centres = np.stack(self._made, axis=1)[np.arange(len(best)), best]
+        return np.stack(
+            [step_from(self._twin.plans, c[None, None], count, _copy(rng))[0] for c in centres]
+        )
 
     def _best(self, pool: IntArray, members: int, count: int) -> IntArray:
         """The plans that some members like best, ``(L, count, genes)``."""
-        mean = self._look(pool, members).mean(axis=1)
+        mean = self._look(pool, members)[0].mean(axis=1)
         order = np.argsort(-mean, axis=1, kind="stable")[:, :count]
         return np.take_along_axis(pool, order[:, :, None], axis=1)
 
-    def _look(self, pool: IntArray, members: int) -> FloatArray:
-        """Values of each laboratory's plans in its first members, ``(L, members, plans)``."""
+    def _look(self, pool: IntArray, members: int) -> tuple[FloatArray, FloatArray]:
+        """Values and bills of plans in the first members, ``(L, members, plans)`` each."""
         labs, plans, width = pool.shape
         owner = np.repeat(np.arange(labs), plans)
         rows = np.hstack([owner[:, None], pool.reshape(-1, width)])
         # Plans come up again and again; each is run once.
         rows, back = np.unique(rows, axis=0, return_inverse=True)
         z = self.belief.z[rows[:, 0], :members].reshape(-1, self.belief.z.shape[2])
-        values = self._twin.run(z, np.repeat(rows[:, 1:], members, axis=0)).value
-        values = values.reshape(len(rows), members)[back.ravel()]
-        return values.reshape(labs, plans, members).transpose(0, 2, 1)
+        runs = self._twin.run(z, np.repeat(rows[:, 1:], members, axis=0))
+
+        def spread_out(values: FloatArray) -> FloatArray:
+            each = values.reshape(len(rows), members)[back.ravel()]
+            return each.reshape(labs, plans, members).transpose(0, 2, 1)
+
+        return spread_out(runs.value), spread_out(runs.cost)
 
 
 def _different(ranked: IntArray, count: int) -> IntArray:

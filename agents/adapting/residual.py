@@ -76,18 +76,24 @@ def corrected(
     if not len(made):
         prior = np.hypot(settings.offset, settings.amplitude)
         return np.zeros(len(candidates)), np.full(len(candidates), prior)
+    scale, _ = chosen(plans, made, wrong, settings)
     a, b = features(plans, made), features(plans, candidates)
-    within, across = _covariance(a, a, settings), _covariance(a, b, settings)
-    noise = settings.noise**2 * np.eye(len(a))
-    best, scale = -np.inf, 1.0
-    for factor in settings.scales:
-        likely = _log_likelihood(factor**2 * within + noise, wrong)
-        if likely > best:
-            best, scale = likely, factor
-    cross = scale**2 * across
-    solved = np.linalg.solve(scale**2 * within + noise, cross)
+    inner = scale**2 * _covariance(a, a, settings) + settings.noise**2 * np.eye(len(a))
+    cross = scale**2 * _covariance(a, b, settings)
+    solved = np.linalg.solve(inner, cross)
     variance = scale**2 * (settings.offset**2 + settings.amplitude**2)
     return wrong @ solved, np.sqrt(np.maximum(variance - (cross * solved).sum(axis=0), 0.0))
+
+
+def chosen(
+    plans: Plans, made: IntArray, wrong: FloatArray, settings: ResidualSettings
+) -> tuple[float, float]:
+    """The scale that makes the data most likely, and their log likelihood but for a constant."""
+    a = features(plans, made)
+    within, noise = _covariance(a, a, settings), settings.noise**2 * np.eye(len(a))
+    likely = [_log_likelihood(f**2 * within + noise, wrong) for f in settings.scales]
+    best = int(np.argmax(likely))
+    return settings.scales[best], likely[best]
 
 
 def _covariance(p: FloatArray, q: FloatArray, settings: ResidualSettings) -> FloatArray:

@@ -25,7 +25,7 @@ from simulators.stations import StationModel
 
 SPREAD_LN = 0.7
 """Ln of the size of either half of a powder over the mean: a factor of two up and down."""
-KEPT = 3
+KEPT = 16
 """Layouts of rows whose batches are kept."""
 
 

@@ -26,7 +26,7 @@ from agents.adapting.adaptive import (
 )
 from agents.adapting.bayesian import BayesChooser, Table, table_of
 from agents.adapting.chooser import Chooser, FixedChooser
-from agents.adapting.oracle import SEARCH, best_plans
+from agents.adapting.oracle import SEARCH, actions_over, best_plans
 from agents.adapting.shifted import drawn_laboratory, shifted_laboratory
 from agents.adapting.structure import with_hidden_phase, with_other_law
 from agents.adapting.truth import TrueLaboratories
@@ -228,10 +228,15 @@ def play(
     }
     given = np.concatenate([ready.fixed[None], ready.library.genes[:3]])
     best = best_plans(truth, given, experiments, sizes.oracle)
+    # What anybody ends with is tried too: an oracle that is too weak flatters whoever is good.
     returns: dict[str, FloatArray] = {}
     drops: dict[str, FloatArray] = {}
     for name, each in makers.items():
-        played = [_samples(make(), truth, plain, ready, experiments) for make in each]
+        players = [make() for make in each]
+        played = [_samples(player, truth, plain, ready, experiments) for player in players]
+        for player in players:
+            ends = player.choose()
+            best = best.take_better(actions_over(truth, ends, experiments))
         returns[name] = np.mean([own for own, _ in played], axis=0)
         drops[name] = np.mean([(there - own).mean(axis=1) for own, there in played], axis=0)
     regrets = {name: (best.returns - own).sum(axis=1) for name, own in returns.items()}
