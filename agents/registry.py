@@ -16,6 +16,7 @@ _FACTORIES = {
     "default": ("agents.default", "make"),
     "no_twin": ("agents.default", "make_without_twin"),
     "pairwise": ("agents.pairwise", "make"),
+    "adaptive": ("agents.adapting.factory", "make"),
 }
 """Module and function ``(task, blobs) -> Policy`` of each policy for any laboratory."""
 

@@ -8,8 +8,8 @@ from sdl.bench.report import BenchReport
 from sdl.core.errors import ConfigError
 
 NAMES = (
-    "physics", "env", "gpu", "train", "targets", "response", "offline", "loop", "crash",
-    "routes", "safety",
+    "physics", "env", "gpu", "train", "targets", "response", "offline", "adapt", "loop",
+    "crash", "routes", "safety",
 )  # fmt: skip
 PLOTTED, STORED = ("physics", "response"), ("train", "targets")
 """Benches that draw, and those that train or judge what ships."""
@@ -31,7 +31,7 @@ def run_bench(
 
     Args:
         name: One of ``NAMES``.
-        seeds: Laboratories (loop), kills (crash), seeds (routes, train, offline);
+        seeds: Laboratories (loop, adapt), kills (crash), seeds (routes, train, offline);
             ``None``: its own number.
         quick: A smaller run of the same kind.
         stored: ``train`` and ``targets``: judge the shipped policies instead of training.
@@ -39,7 +39,8 @@ def run_bench(
         target: ``routes`` only: the target in it.
         system: ``physics`` only: gates that concern this chemical system.
         plots: ``physics`` and ``response``: folder for the plots.
-        policy: ``safety`` only: a trained policy whose unmasked actions are among the inputs.
+        policy: ``safety``: a trained policy whose unmasked actions are among the inputs; ``adapt``:
+            the unadapted policy, a file or a folder with one per seed.
 
     Raises:
         ConfigError: There is no such bench, or an option does not belong to it.
@@ -50,7 +51,7 @@ def run_bench(
         physics=system is not None,
         plots=plots is not None,
         stored=stored,
-        safety=policy is not None,
+        policy=policy is not None,
     )
     if name == "physics":
         from sdl.bench import physics
@@ -80,6 +81,10 @@ def run_bench(
         from sdl.bench import offline
 
         return offline.run(seeds=seeds, quick=quick)
+    if name == "adapt":
+        from sdl.bench import adapt
+
+        return adapt.run(laboratories=seeds or adapt.LABORATORIES, quick=quick, policy=policy)
     if name == "loop":
         from sdl.bench import loop
 
@@ -99,7 +104,7 @@ def run_bench(
 
 
 def _check(
-    name: str, *, routes: bool, physics: bool, plots: bool, stored: bool, safety: bool
+    name: str, *, routes: bool, physics: bool, plots: bool, stored: bool, policy: bool
 ) -> None:
     """Refuses an unknown bench, and options of one bench for another."""
     if name not in NAMES:
@@ -126,8 +131,8 @@ def _check(
             f"--stored does not belong to the bench {name}",
             allowed=" or ".join(f"sdl bench {each} --stored" for each in STORED),
         )
-    if name != "safety" and safety:
+    if name not in ("safety", "adapt") and policy:
         raise ConfigError(
             f"--policy does not belong to the bench {name}",
-            allowed="sdl bench safety --policy FILE",
+            allowed="sdl bench safety --policy FILE, sdl bench adapt --policy FILE",
         )

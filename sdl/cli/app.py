@@ -162,8 +162,8 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="physics, env, gpu, train, targets, response, offline, loop, crash, routes or "
-            "safety."
+            help="physics, env, gpu, train, targets, response, offline, adapt, loop, crash, "
+            "routes or safety."
         ),
     ],
     as_json: AsJson = False,
@@ -181,7 +181,8 @@ def bench(
         Path | None, typer.Option(help="physics, response: folder for the plots.")
     ] = None,
     policy: Annotated[
-        Path | None, typer.Option(help="safety: a trained policy, played without its mask.")
+        Path | None,
+        typer.Option(help="safety: a trained policy, unmasked. adapt: the unadapted policy."),
     ] = None,
 ) -> None:
     """Measures the program; exits 0 when the bench ran, whatever its gates say.
@@ -193,6 +194,7 @@ def bench(
     for all targets, and targets that a policy has never met (hours, --stored minutes). response:
     whether shipped policies answer to colder furnaces, other gases and a narrow belief (minutes).
     offline: policies from logs alone, and what is told of 20 policies from logs (15 minutes).
+    adapt: laboratories two prior deviations off or of another structure (20 minutes).
     loop: policies in paired simulated laboratories, and what the loop costs beside a bare RunEngine
     (10 minutes). crash: kills of the demo, resumed and compared (20 minutes). routes: experiments
     needed on 188 measured syntheses (5 minutes). safety: a million raw recipes, steps, actions and

@@ -1,0 +1,1 @@
+"""Adaptation to a laboratory that is not as believed: belief, residual, choice, and rivals."""
