@@ -166,4 +166,4 @@ def _fold_layer(layer: nn.Linear, shift: NDArray[Any], scale: NDArray[Any]) -> N
         count = len(shift)
         weight = layer.weight[:, :count].double() * torch.from_numpy(scale)
         layer.weight[:, :count] = weight.to(layer.weight.dtype)
-        layer.bias -= (weight @ torch.from_numpy(shift)).to(layer.bias.dtype)
+        layer.bias.sub_((weight @ torch.from_numpy(shift)).to(layer.bias.dtype))

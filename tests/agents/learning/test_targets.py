@@ -1,5 +1,7 @@
 """One policy for all targets: what it is trained in, and who has never met a target."""
 
+from typing import Any
+
 import pytest
 
 from agents.learning import targets
@@ -23,7 +25,7 @@ def small(tasks, **more):
 
 def test_half_of_the_rows_play_the_task_itself():
     config = small(("batio3-coarse", "mgal2o4"), variants=3)
-    batch = make_rows(config, seed=0, variants=True)
+    batch: Any = make_rows(config, seed=0, variants=True)
     names = [(part.problem.task.name, part.rows) for part in batch.parts]
     assert names == [
         (name if n == 0 else f"{name}.v{n}", 6 if n == 0 else 2)
@@ -31,7 +33,7 @@ def test_half_of_the_rows_play_the_task_itself():
         for n in range(4)
     ]
     batch.close()
-    judged = make_rows(config, seed=0, rows=4, split="tune")
+    judged: Any = make_rows(config, seed=0, rows=4, split="tune")
     assert [part.problem.task.name for part in judged.parts] == list(config.tasks)
     judged.close()
 

@@ -18,6 +18,8 @@ from sdl.tasks.vary import LEAST_SPAN_C, limited, varied
 def test_a_varied_task_is_a_task_of_the_same_target(name, number):
     task = load_task(name)
     other = varied(task, number)
+    assert task.space is not None
+    assert other.space is not None
     assert list(_faults(other)) == []
     assert other == varied(task, number)
     assert (other.target, other.system, other.prices) == (task.target, task.system, task.prices)
