@@ -1,9 +1,13 @@
-"""What ``sdl bench offline`` learns and judges: a behaviour, its logs, learners, a panel.
+"""What ``sdl bench offline`` learns and judges: behaviours, their logs, learners, a panel.
 
 The settings of the learners were chosen on tuning laboratories, from logs of another behaviour (the
-other shipped policy), the same number of settings for each: see ``SETTINGS``. The interval's
-constants were fixed there too (``agents.offline.judgement``). Nothing here looks at judged
-laboratories before the end.
+other shipped policy): see ``SETTINGS``. The interval's constants were fixed there too
+(``agents.offline.judgement``). Nothing here looks at judged laboratories before the end.
+
+Two behaviours, for two questions. Mixed with even choices, the *shipped* policy still has its own
+choice as the most probable one: whoever clones it and takes the most probable choice has the
+shipped policy back, and there is next to nothing above it in the first sample of a laboratory. A
+*beginner*, the same training stopped early, errs by itself.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,7 +24,9 @@ from numpy.typing import NDArray
 
 from agents.learning.actor import Actor
 from agents.learning.artifact import read_policy
-from agents.learning.bench import SHIPPED
+from agents.learning.bench import ENTROPY, SHIPPED
+from agents.learning.config import Ppo, TrainConfig
+from agents.learning.train import POLICY, train_seed
 from agents.offline.behaviour import GREEDY, Mixture, mean_return, record
 from agents.offline.episodes import Episodes
 from agents.offline.judgement import Judging
@@ -37,13 +44,18 @@ from simulators.network import IntArray
 SHARE = 0.47
 """Return of the behaviour between random (0) and the shipped policy (1) in tuning laboratories: of
 a policy whose score is 0.9 it makes one of 0.42."""
+BEGINNER_STEPS = 60_000
+"""Decisions after which the training of a beginner stops."""
+BEGINNER_LEARNERS = ("clone", "best", "iql")
+RETURN = 0.385
+"""Mean return of the beginner's logs in tuning laboratories: a score of about 0.42."""
 HALVINGS = 7
 """Of the interval in which the share of even choices is looked for."""
 ALGORITHMS: dict[str, Learner] = {"clone": "clone", "best": "clone", "iql": "iql", "cql": "cql"}
 """Learner of each name; ``best`` clones the best fifth of the episodes."""
 SETTINGS: dict[str, Offline] = {
     "clone": Offline(updates=1000),
-    "best": Offline(updates=1000, best=0.2),
+    "best": Offline(updates=2000, best=0.2),
     "iql": Offline(updates=800, sharpness=60.0),
     "cql": Offline(updates=800, caution=0.3),
 }
@@ -63,6 +75,7 @@ class Sizes:
         seeds: Of each learner.
         updates: Of every learner; its own settings if ``None``.
         recipes: Published, to clone.
+        beginner: Decisions that the beginner learns from.
         judging: Sizes of the evaluation from logs.
     """
 
@@ -73,6 +86,7 @@ class Sizes:
     seeds: int = 3
     updates: int | None = None
     recipes: int = 400
+    beginner: int = BEGINNER_STEPS
     judging: Judging = field(default_factory=Judging)
 
 
@@ -84,6 +98,7 @@ QUICK = Sizes(
     seeds=1,
     updates=30,
     recipes=40,
+    beginner=2048,
     judging=Judging(members=1, first=20, updates=10, draws=1, resamples=100),
 )
 
@@ -111,39 +126,68 @@ def shipped_actors(task: Task) -> tuple[Actor, ...]:
         return tuple(read_policy(path).actor for path in paths)
 
 
-def behaviour_of(task: Task, actor: Actor, episodes: int, share: float = SHARE) -> Mixture:
-    """A policy mixed with even choices until it earns a share of what it could.
+def beginner_of(task: Task, steps: int) -> Actor:
+    """A policy whose training was stopped early; trained now, in half a minute."""
+    config = TrainConfig(
+        name="beginner",
+        tasks=(task.name,),
+        steps=steps,
+        rows=min(512, steps // 16),
+        seeds=(0,),
+        checkpoints=1,
+        evaluation_episodes=64,
+        ppo=Ppo(ent_coef=ENTROPY),
+    )
+    with TemporaryDirectory() as folder:
+        train_seed(config, 0, Path(folder))
+        return read_policy(Path(folder) / POLICY).actor
+
+
+def behaviour_of(
+    task: Task,
+    actor: Actor,
+    episodes: int,
+    share: float | None = SHARE,
+    sharpness: float = 1.0,
+) -> Mixture:
+    """A policy mixed with even choices until it earns what it should.
 
     Args:
         task: The task.
         actor: The policy.
         episodes: Played in tuning laboratories at each look.
-        share: Between random (0) and the policy (1).
+        share: What it should earn, between random (0) and the policy (1); ``RETURN`` if ``None``.
+        sharpness: Of the policy's own choices.
     """
     batch, nvec = rows_of(task, episodes, "tune", "behaviour"), actor.layout.nvec
 
-    def earns(epsilon: float) -> float:
-        return mean_return(batch, Mixture(actor, nvec, epsilon), _seed("behaviour"))[0]
+    def mixed(epsilon: float) -> Mixture:
+        return Mixture(actor, nvec, epsilon, sharpness)
 
-    top, bottom = earns(0.0), earns(1.0)
+    def earns(epsilon: float) -> float:
+        return mean_return(batch, mixed(epsilon), _seed("behaviour"))[0]
+
+    wanted = RETURN
+    if share is not None:
+        top, bottom = earns(0.0), earns(1.0)
+        wanted = bottom + share * (top - bottom)
     low, high = 0.0, 1.0
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
-        above = (earns(middle) - bottom) / (top - bottom) > share
-        low, high = (middle, high) if above else (low, middle)
+        low, high = (middle, high) if earns(middle) > wanted else (low, middle)
     batch.close()
-    return Mixture(actor, nvec, 0.5 * (low + high))
+    return mixed(0.5 * (low + high))
 
 
-def logs_of(task: Task, behaviour: Mixture, episodes: int) -> Episodes:
-    """What a behaviour did in training laboratories."""
+def logs_of(task: Task, behaviour: Mixture, episodes: int, name: str) -> Episodes:
+    """What a behaviour of some name did in training laboratories."""
     batch = rows_of(task, episodes, "train", "logs")
     logs = record(
         batch,
         behaviour,
         seed=_seed("logs"),
-        name=f"{task.name}-bench",
-        behaviour=f"shipped policy, {behaviour.epsilon:.3f} even choices",
+        name=f"{task.name}-{name}",
+        behaviour=f"{name}, {behaviour.epsilon:.3f} even choices",
         tasks={task.name: task.hash},
     )
     batch.close()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agents.reference import SMALL, reference
-from agents.score import Interval, difference, score
+from agents.score import Interval, Yardstick, difference, score
 from agents.trial import Outcomes, Trial
 from sdl.bench.report import BenchReport, Gate, Row, commit, machine
 from sdl.core.errors import ConfigError
@@ -32,6 +32,8 @@ WAYS = ("likeliest", "drawn")
 """How a policy chooses: its most probable choice, or a draw."""
 ABOVE = ("clone", "best")
 LEARNERS = ("iql", "cql")
+BEGINNER = "beginner."
+"""First part of the names of what was learned from a beginner's logs."""
 
 
 def run(*, seeds: int | None = None, quick: bool = False) -> BenchReport:
@@ -47,7 +49,15 @@ def run(*, seeds: int | None = None, quick: bool = False) -> BenchReport:
     require_extra("rl", "the bench offline", "torch", "safetensors", "gymnasium")
     import torch
 
-    from agents.offline.bench import QUICK, Sizes, behaviour_of, logs_of, shipped_actors
+    from agents.offline.behaviour import GREEDY
+    from agents.offline.bench import (
+        QUICK,
+        Sizes,
+        beginner_of,
+        behaviour_of,
+        logs_of,
+        shipped_actors,
+    )
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -57,16 +67,20 @@ def run(*, seeds: int | None = None, quick: bool = False) -> BenchReport:
         actors = shipped_actors(task)
         if not actors:
             raise ConfigError("no policy of this task is shipped", got=task.name)
-        behaviour = behaviour_of(task, actors[0], sizes.tuning)
-        logs = logs_of(task, behaviour, sizes.episodes)
-        rows = [
-            Row(name="behaviour.even_choices", value=behaviour.epsilon, unit="share"),
-            Row(name="behaviour.episodes", value=logs.count, unit="episodes"),
-        ]
-        policies, more = _learn(logs, actors[0], seeds or sizes.seeds, sizes)
+        shipped = behaviour_of(task, actors[0], sizes.tuning)
+        beginner = beginner_of(task, sizes.beginner)
+        weak = behaviour_of(task, beginner, sizes.tuning, share=None, sharpness=GREEDY)
+        logs = logs_of(task, shipped, sizes.episodes, "shipped")
+        number = seeds or sizes.seeds
+        policies, rows = _learn(logs, actors[0], number, sizes, "")
+        more, gates = _judged(task, shipped, policies, sizes, "", quick=quick)
         rows += more
-        more, gates = _judged(task, behaviour, policies, sizes, quick=quick)
+        weak_logs = logs_of(task, weak, sizes.episodes, "beginner")
+        others, more = _learn(weak_logs, beginner, number, sizes, BEGINNER)
         rows += more
+        more, judged = _judged(task, weak, others, sizes, BEGINNER, quick=quick)
+        rows += more
+        gates += judged
         first = {name: each[0] for name, each in policies.items()}
         more, told = _told(task, actors, first, logs, sizes)
     finally:
@@ -82,18 +96,20 @@ def run(*, seeds: int | None = None, quick: bool = False) -> BenchReport:
 
 
 def _learn(
-    logs: Episodes, actor: Actor, seeds: int, sizes: Sizes
+    logs: Episodes, actor: Actor, seeds: int, sizes: Sizes, first: str
 ) -> tuple[dict[str, list[Mixture]], list[Row]]:
     """Policies of every learner, one per seed, and the time they took."""
-    from agents.offline.bench import SETTINGS, learned
+    from agents.offline.bench import BEGINNER_LEARNERS, SETTINGS, learned
 
     found: dict[str, list[Mixture]] = {}
-    rows: list[Row] = []
-    for name in SETTINGS:
+    rows = [Row(name=f"{first}behaviour.episodes", value=logs.count, unit="episodes")]
+    for name in BEGINNER_LEARNERS if first else SETTINGS:
         began = time.process_time()
         found[name] = [learned(logs, actor, name, seed, sizes) for seed in range(seeds)]
         seconds = (time.process_time() - began) / seeds
-        rows.append(Row(name=f"{name}.learning", value=seconds, unit="s of one core", n=seeds))
+        rows.append(
+            Row(name=f"{first}{name}.learning", value=seconds, unit="s of one core", n=seeds)
+        )
     return found, rows
 
 
@@ -102,6 +118,7 @@ def _judged(
     behaviour: Mixture,
     policies: dict[str, list[Mixture]],
     sizes: Sizes,
+    first: str,
     *,
     quick: bool,
 ) -> tuple[list[Row], list[Gate]]:
@@ -116,11 +133,14 @@ def _judged(
         return [trial.play(player, cursor) for player in players]
 
     own = score("behaviour", play("behaviour", [behaviour] * 2), known.yardstick)
-    rows = [_row("behaviour.score", own.score, "score", own.laboratories)]
+    rows = [
+        Row(name=f"{first}behaviour.even_choices", value=behaviour.epsilon, unit="share"),
+        _row(f"{first}behaviour.score", own.score, "score", own.laboratories),
+    ]
     low, high = BEHAVIOUR_SCORE
     gates = [
         Gate(
-            id="offline.behaviour",
+            id=f"offline.{first}behaviour",
             target=f"{low:g} to {high:g}",
             value=own.score.value,
             passed=low <= own.score.value <= high,
@@ -134,24 +154,34 @@ def _judged(
         for name, outcomes in played.items():
             each = score(f"{name}.{way}", outcomes, known.yardstick)
             count = each.laboratories * each.seeds
-            rows.append(_row(f"{name}.{way}.score", each.score, "score", count))
-        for other in ABOVE:
-            beyond: list[Interval] = []
-            for name in LEARNERS:
-                label = f"{name}_minus_{other}.{way}"
-                found = difference(label, played[name], played[other], known.yardstick)
-                beyond.append(found)
-                count = sizes.laboratories * len(played[name])
-                rows.append(_row(f"{label}.score", found, "score", count))
-            most = max(each.low for each in beyond)
-            gates.append(
-                Gate(
-                    id=f"offline.above_{other}.{way}",
-                    target="> 0 (lower end of the interval)",
-                    value=most,
-                    passed=most > 0.0,
-                )
+            rows.append(_row(f"{first}{name}.{way}.score", each.score, "score", count))
+        more, judged = _compared(played, known.yardstick, first, way)
+        rows += more
+        gates += judged
+    return rows, gates
+
+
+def _compared(
+    played: dict[str, list[Outcomes]], yardstick: Yardstick, first: str, way: str
+) -> tuple[list[Row], list[Gate]]:
+    """IQL and CQL minus the clones; a gate is passed by the better of the two."""
+    rows, gates = list[Row](), list[Gate]()
+    for other in ABOVE:
+        lows: list[float] = []
+        for name in (n for n in LEARNERS if n in played):
+            label = f"{first}{name}_minus_{other}.{way}"
+            found = difference(label, played[name], played[other], yardstick)
+            count = len(played[name]) * len(played[name][0])
+            rows.append(_row(f"{label}.score", found, "score", count))
+            lows.append(found.low)
+        gates.append(
+            Gate(
+                id=f"offline.{first}above_{other}.{way}",
+                target="> 0 (lower end of the interval)",
+                value=max(lows),
+                passed=max(lows) > 0.0,
             )
+        )
     return rows, gates
 
 

@@ -39,6 +39,8 @@ def test_the_quick_bench_has_all_rows_and_gates(monkeypatch, tmp_path):
         "offline.behaviour",
         "offline.above_clone.drawn",
         "offline.above_best.likeliest",
+        "offline.beginner.behaviour",
+        "offline.beginner.above_best.likeliest",
         "offline.told",
         "offline.width",
     }
