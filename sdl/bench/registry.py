@@ -8,8 +8,8 @@ from sdl.bench.report import BenchReport
 from sdl.core.errors import ConfigError
 
 NAMES = (
-    "physics", "env", "gpu", "train", "targets", "response", "offline", "adapt", "loop",
-    "crash", "routes", "safety",
+    "physics", "env", "throughput", "gpu", "train", "targets", "response", "offline", "adapt",
+    "loop", "crash", "routes", "safety",
 )  # fmt: skip
 PLOTTED, STORED = ("physics", "response"), ("train", "targets")
 """Benches that draw, and those that train or judge what ships."""
@@ -61,6 +61,10 @@ def run_bench(
         from sdl.bench import env
 
         return env.run(quick=quick)
+    if name == "throughput":
+        from sdl.bench import throughput
+
+        return throughput.run(quick=quick)
     if name == "gpu":
         from sdl.bench import gpu
 

@@ -162,8 +162,8 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="physics, env, gpu, train, targets, response, offline, adapt, loop, crash, "
-            "routes or safety."
+            help="physics, env, throughput, gpu, train, targets, response, offline, adapt, "
+            "loop, crash, routes or safety."
         ),
     ],
     as_json: AsJson = False,

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sdl.bench import safety
 from sdl.bench.hands import Hands, RawCommands, let_pass
 from sdl.bench.raw import MANNERS, Draws, RawRecipes, bare_step, unvalidated, validated
-from sdl.bench.safety import Tally
+from sdl.bench.safety import TASKS, Benches, Tally
+from sdl.bench.unmasked import act_unmasked, shipped_policies
 from sdl.bench.watch import recipe_breaches
 from sdl.core.capabilities import StationKind
 from sdl.core.command import Verb
@@ -152,3 +154,40 @@ def test_raw_commands_break_nothing() -> None:
     assert not tally.faults
     assert not hands.faults
     assert not hands.watch.breaches
+
+
+def test_shipped_policies_play_with_the_mask_off() -> None:
+    task = load_task(TASKS[0])
+    policies = shipped_policies(task)
+    assert policies
+    tally = Tally()
+    act_unmasked(task, 400, tally, policies, Benches)
+    assert tally.masked > 0  # they do choose what is impossible
+    assert tally.inputs["action"] > 100
+    assert tally.vetoed.total() > 0
+    assert not tally.breaches
+    assert not tally.leaks
+
+
+def test_planted_violations_reach_the_gate_of_the_bench() -> None:
+    hands = free_hands()
+    hands.move("S1", "furnace_1")
+    hands.finish(hands.order("furnace_1", Verb.ANNEAL, ["S1"], {**FIRE, "temperature_c": 901.0}))
+    tally = Tally()
+    tally.take(hands)
+    report = safety._report(tally, quick=False)
+    gates = {gate.id: gate for gate in report.gates}
+    assert gates["safety.violations"].value >= 1
+    assert not gates["safety.violations"].passed
+    assert not gates["safety.vetoes"].passed  # a run without vetoes has tested nothing
+
+
+def test_a_gate_that_lets_everything_pass_is_counted_as_leaking(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(safety, "check_recipe", lambda recipe, laboratory: [])
+    draws, raw, tally = Draws("test", "leak"), RawRecipes(LAB), Tally()
+    for n in range(100):
+        recipe = unvalidated(raw.steps(draws, MANNERS[n % len(MANNERS)]))
+        tally.recipe("recipe", recipe, LAB)
+    assert tally.leaks.total() > 20
