@@ -44,9 +44,9 @@ def test_measured_where_the_belief_is_wide():
     wide = habits(actor, task, 64, 1, belief=(1.0, 1.0))
     assert wide.scans.mean() > 0.8
     assert narrow.scans.mean() < wide.scans.mean() - 0.2
-    # Who knows earns more, and fires as long as that laboratory needs.
+    # Who knows earns more, and dwells differ as laboratories do.
     assert narrow.returns.mean() > wide.returns.mean()
-    assert narrow.dwell_h.std() > 1.3 * wide.dwell_h.std()
+    assert narrow.dwell_h.std() > wide.dwell_h.std()
 
 
 def test_every_target_has_a_policy_that_met_it_and_one_that_did_not():
