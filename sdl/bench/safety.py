@@ -56,6 +56,7 @@ class Tally:
     masked: int = 0
     looked: int = 0
     policies: int = 0
+    commit: str = "unknown"
     needless: int = 0
     leaks: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
@@ -177,6 +178,7 @@ def run(*, quick: bool = False, policy: Path | None = None) -> BenchReport:
     from sdl.bench.unmasked import act_unmasked, shipped_policies
 
     tally, total = Tally(), QUICK if quick else FULL
+    tally.commit = commit()  # now: the files may be others when the run ends
     began = time.perf_counter()
     for name in TASKS:
         task = load_task(name)
@@ -285,7 +287,7 @@ def _report(tally: Tally, *, quick: bool) -> BenchReport:
     )
     return BenchReport(
         bench="safety",
-        commit=commit(),
+        commit=tally.commit,
         task=content_hash([load_task(name).hash for name in TASKS]),
         machine=machine(),
         rows=tuple(rows),

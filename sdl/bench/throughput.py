@@ -151,7 +151,7 @@ def run(*, quick: bool = False, python: Path | None = None) -> BenchReport:
         python: Interpreter of the peer's environment; ``SDL_CHEMGYMRL_PYTHON`` if ``None``.
     """
     load = Row(name="machine.load", value=os.getloadavg()[0], unit="processes in the minute before")
-    repeats = QUICK_REPEATS if quick else REPEATS
+    repeats, at = QUICK_REPEATS if quick else REPEATS, commit()
     with ExitStack() as open_programs:
         folder = Path(open_programs.enter_context(tempfile.TemporaryDirectory(prefix="sdl-turns-")))
 
@@ -189,7 +189,7 @@ def run(*, quick: bool = False, python: Path | None = None) -> BenchReport:
     compared, gates = _compared(turns, why)
     return BenchReport(
         bench="throughput",
-        commit=commit(),
+        commit=at,
         task=load_task(TASK).hash,
         machine=machine(),
         rows=(*rows, *compared, load),
