@@ -31,7 +31,7 @@ def config(data, **more):
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    def make(config, *, seed, rows=None, split=None):
+    def make(config, *, seed, rows=None, split=None, variants=False):
         return ToyBatch(rows or config.rows, seed=seed)
 
     monkeypatch.setattr(training, "make_rows", make)

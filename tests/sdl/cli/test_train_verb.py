@@ -34,7 +34,7 @@ def run_sdl(monkeypatch, capsys):
 
 @pytest.fixture
 def file(monkeypatch, tmp_path):
-    def make(config, *, seed, rows=None, split=None):
+    def make(config, *, seed, rows=None, split=None, variants=False):
         return ToyBatch(rows or config.rows, seed=seed)
 
     monkeypatch.setattr(training, "make_rows", make)
