@@ -50,15 +50,14 @@ class Standard:
         return (observations - self.shift) * self.scale
 
 
-def measure(batch: Batch, layout: Layout, *key: str | int) -> Standard:
+def measure(batch: Batch, layout: Layout) -> Standard:
     """Plays by chance and looks how the numbers spread.
 
     Args:
         batch: Rows at the beginning of an episode; they go on from there.
         layout: Says which numbers are the same feature of different slots.
-        key: Of the draws.
     """
-    decide = uniform(layout.nvec, generator("standard", *key))
+    decide = uniform(layout.nvec, generator("standard"))
     total = np.zeros((2, len(layout.entries)))
     for _ in range(STEPS):
         seen = batch.observations.astype(np.float64)

@@ -30,11 +30,12 @@ from agents.learning.checkpoint import (
     write_checkpoint,
 )
 from agents.learning.config import TrainConfig
+from agents.learning.layout import Layout
 from agents.learning.onnx_graph import to_onnx
 from agents.learning.play import Decide, deciding, play, random_deciding
 from agents.learning.recorder import Recorder
 from agents.learning.rows import make_rows
-from agents.learning.standard import StandardRows, measure
+from agents.learning.standard import Standard, StandardRows, measure
 from envs.stable import StableVecEnv
 from sdl.core.errors import ConfigError
 from sdl.core.extras import require_extra
@@ -108,32 +109,15 @@ def train_seed(
         return _finished(folder, config)
     if config.data is not None:
         return _finish(config, seed, folder, _from_logs(config, seed, config.data), commit)
-    observed = config.algorithm == "recurrent_ppo"
-    rows = make_rows(config, seed=seed_of("train", seed), variants=True)
-    layout = network_layout(config, rows)
-    standard = measure(rows, layout, config.name) if config.net.standard else None
-    env = StableVecEnv(
-        rows if standard is None else StandardRows(rows, standard), masks_observed=observed
-    )
-    falling = (
-        Falling(config.ppo.learning_rate, config.ppo.anneal),
-        Falling(config.ppo.ent_coef, config.ppo.anneal),
-    )
-    if config.algorithm == "crossq":
-        falling = (Falling(config.crossq.learning_rate, False), falling[1])
-    learner = make_learner(config, env, layout, falling[0], seed)
-    parents: tuple[str, ...] = ()
-    if config.parent is not None:
-        path = Path(config.parent)
-        begin_from(learner, read_policy(path), layout, standard)
-        parents = (hashlib.sha256(path.read_bytes()).hexdigest(),)
+    run = _begin(config, seed)
+    learner, env = run.learner, run.env
     done, seconds = _take_up(config, learner, folder)
     learner.set_logger(configure(str(folder / BOARD), ["tensorboard"]))
     recorder = Recorder(
         folder / CURVE,
         steps=sum(config.pieces),
         every=min(config.rollout * 16, 16 * config.rows),
-        falling=falling,
+        falling=run.falling,
         seconds=seconds,
     )
     recorder.init_callback(learner)
@@ -152,9 +136,48 @@ def train_seed(
             raise KeyboardInterrupt
     env.close()
     learner.logger.close()
-    actor, critic = networks_of(learner, layout, standard)
-    learned = Learned(Actor(layout, actor), critic, sum(config.pieces), recorder.seconds, parents)
+    actor, critic = networks_of(learner, run.layout, run.standard)
+    learned = Learned(
+        Actor(run.layout, actor), critic, sum(config.pieces), recorder.seconds, run.parents
+    )
     return _finish(config, seed, folder, learned, commit)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run before its first step."""
+
+    learner: BaseAlgorithm
+    env: StableVecEnv
+    layout: Layout
+    standard: Standard | None
+    falling: tuple[Falling, Falling]
+    """Learning rate and weight of the entropy."""
+    parents: tuple[str, ...]
+
+
+def _begin(config: TrainConfig, seed: int) -> _Run:
+    """Rows, networks and learner, with the weights of the parent where there is one."""
+    observed = config.algorithm == "recurrent_ppo"
+    rows = make_rows(config, seed=seed_of("train", seed), variants=True)
+    layout = network_layout(config, rows)
+    standard = measure(rows, layout) if config.net.standard else None
+    env = StableVecEnv(
+        rows if standard is None else StandardRows(rows, standard), masks_observed=observed
+    )
+    falling = (
+        Falling(config.ppo.learning_rate, config.ppo.anneal),
+        Falling(config.ppo.ent_coef, config.ppo.anneal),
+    )
+    if config.algorithm == "crossq":
+        falling = (Falling(config.crossq.learning_rate, False), falling[1])
+    learner = make_learner(config, env, layout, falling[0], seed)
+    parents: tuple[str, ...] = ()
+    if config.parent is not None:
+        path = Path(config.parent)
+        begin_from(learner, read_policy(path), layout, standard)
+        parents = (hashlib.sha256(path.read_bytes()).hexdigest(),)
+    return _Run(learner, env, layout, standard, falling, parents)
 
 
 def _from_logs(config: TrainConfig, seed: int, data: str) -> Learned:

@@ -200,12 +200,11 @@ def bench(
     needed on 188 measured syntheses (5 minutes). safety: a million raw recipes, steps, actions and
     commands against limits, masks and drivers (minutes). --quick takes a minute or two.
     """
-    from sdl.bench.registry import run_bench
+    from sdl.bench.registry import Asked, run_bench
 
-    result = run_bench(
-        name,
-        seeds=seeds,
+    asked = Asked(
         quick=quick,
+        seeds=seeds,
         stored=stored,
         table=table,
         target=target,
@@ -213,6 +212,7 @@ def bench(
         plots=plots,
         policy=policy,
     )
+    result = run_bench(name, asked)
     if as_json:
         typer.echo(result.to_json())
     else:
@@ -256,34 +256,21 @@ def evaluate(
     --logs tells a policy's mean return from what another one did, with a 90 % interval, before it
     meets a furnace; the logs need the probabilities of their choices.
     """
-    from sdl.core.errors import ConfigError
     from sdl.core.extras import require_extra
 
     require_extra("twin", "an evaluation", "numba", "scipy")
-    if logs is not None:
+    if logs is not None or drawn:
         require_extra("rl", "an evaluation from logs", "torch", "minari", "h5py", "safetensors")
         from sdl.cli.logs import judge_from_logs, show_judgement
 
         judged = judge_from_logs(policy, logs, drawn=drawn)
-        if as_json:
-            _print_json(judged)
-        else:
-            show_judgement(judged)
+        _print_json(judged) if as_json else show_judgement(judged)
         return
-    if drawn:
-        raise ConfigError(
-            "--drawn belongs to --logs",
-            allowed="sdl eval POLICY --logs DATA --drawn",
-            do="leave it out, or add --logs",
-        )
     require_extra("report", "the figure of an evaluation", "plotly")
     from sdl.cli.evaluate import evaluate_policy, show, to_json
 
     found, files = evaluate_policy(policy, against, task, laboratories, out, samples)
-    if as_json:
-        _print_json(to_json(found, files))
-    else:
-        show(found, files)
+    _print_json(to_json(found, files)) if as_json else show(found, files)
 
 
 @app.command(epilog="Example: sdl export runs/first --out logs/first")

@@ -163,12 +163,14 @@ def _cursor_policy(file: Path) -> Artifact:
     return artifact
 
 
-def judge_from_logs(policy: str, data: Path, *, drawn: bool, seed: int = 0) -> dict[str, Any]:
+def judge_from_logs(
+    policy: str, data: Path | None, *, drawn: bool, seed: int = 0
+) -> dict[str, Any]:
     """What a policy would earn, told from logs alone.
 
     Args:
         policy: A policy file, its folder, or ``random``.
-        data: A data set with the probabilities of its behaviour.
+        data: A data set with the probabilities of its behaviour; ``None`` is refused.
         drawn: Whether choices are drawn from the policy; else the most probable ones are taken.
         seed: Of the fits.
 
@@ -176,6 +178,12 @@ def judge_from_logs(policy: str, data: Path, *, drawn: bool, seed: int = 0) -> d
         ConfigError: There is no such policy or data set, or the logs hold no probabilities.
         ModelError: Policy or data set are damaged, or for other spaces.
     """
+    if data is None:
+        raise ConfigError(
+            "--drawn belongs to --logs",
+            allowed="sdl eval POLICY --logs DATA --drawn",
+            do="leave it out, or add --logs",
+        )
     logs = read_minari(data)
     file = _policy_file(Path(policy))
     if policy == "random":

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(600)  # the first run compiles
 def known(request):
     batch = request.param("batio3-coarse", 64, threads=1)
     layout = layout_of(batch, hidden=(16, 8), slot_size=8)
-    return batch, layout, measure(batch, layout, "test")
+    return batch, layout, measure(batch, layout)
 
 
 def test_numbers_have_one_spread_and_slots_share_theirs(known):
