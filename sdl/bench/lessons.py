@@ -65,7 +65,7 @@ class Lessons:
         rows = make_rows(config, seed=seed_of("train", seed), variants=True)
         layout = network_layout(config, rows)
         if config.net.standard:
-            rows = StandardRows(rows, measure(rows, layout, config.name))
+            rows = StandardRows(rows, measure(rows, layout))
         env = StableVecEnv(rows)
         env.seed(seed)
         falling = (Falling(config.ppo.learning_rate, True), Falling(config.ppo.ent_coef, True))

@@ -106,13 +106,8 @@ def _dwells(count: int) -> tuple[list[Row], list[Gate]]:
         factors.append(factor)
         rows.append(_mean(f"{name}.coldest_over_hottest.dwell", factor[:, None], "ratio"))
     low = float(min(_interval(f)[1] for f in factors))
-    gate = Gate(
-        id="response.longer_when_colder",
-        target=f">= {LEAST_FACTOR:g} in every task (lower end of the interval)",
-        value=low,
-        passed=low >= LEAST_FACTOR,
-    )
-    return rows, [gate]
+    words = "in every task (lower end of the interval)"
+    return rows, [_at_least("longer_when_colder", low, LEAST_FACTOR, words)]
 
 
 def _steam(count: int) -> tuple[list[Row], list[Gate]]:
@@ -139,13 +134,8 @@ def _steam(count: int) -> tuple[list[Row], list[Gate]]:
         gains.append(rows[-2].value)
     paying = [s for s, g in zip(shares, gains, strict=True) if g > 0.0]
     value = float(np.mean(paying)) if paying else float("nan")
-    gate = Gate(
-        id="response.steam_where_it_pays",
-        target=f">= {LEAST_STEAM:g} of the anneals where the policy earns more with steam on offer",
-        value=value,
-        passed=value >= LEAST_STEAM,
-    )
-    return rows, [gate]
+    words = "of the anneals where the policy earns more with steam on offer"
+    return rows, [_at_least("steam_where_it_pays", value, LEAST_STEAM, words)]
 
 
 def _scans(count: int) -> tuple[list[Row], list[Gate]]:
@@ -170,13 +160,14 @@ def _scans(count: int) -> tuple[list[Row], list[Gate]]:
             value=narrow,
             passed=narrow <= MOST_NARROW,
         ),
-        Gate(
-            id="response.scan_when_wide",
-            target=f">= {LEAST_WIDE:g} (lower end of the interval)",
-            value=wide,
-            passed=wide >= LEAST_WIDE,
-        ),
+        _at_least("scan_when_wide", wide, LEAST_WIDE, "(lower end of the interval)"),
     ]
+
+
+def _at_least(name: str, value: float, limit: float, words: str) -> Gate:
+    """A gate that a value passes from a limit on."""
+    target = f">= {limit:g} {words}"
+    return Gate(id=f"response.{name}", target=target, value=value, passed=value >= limit)
 
 
 def _draw(rows: Sequence[Row], folder: Path) -> None:

@@ -50,7 +50,8 @@ def run(*, quick: bool = False, stored: bool = False) -> BenchReport:
     if stored:
         joint, strangers = stored_targets(JOINT), stored_targets(LEFT_OUT)
     else:
-        folder = FOLDER / ("quick" if quick else "full")
+        # By commit: a run that was stopped goes on, and never with what another version trained.
+        folder = FOLDER / f"{'quick' if quick else 'full'}-{commit()[:12]}"
         first, *strangers = train_targets(folder, quick=quick, commit=commit())
         joint = [first]
     minutes = (time.perf_counter() - began) / 60.0
