@@ -5,7 +5,7 @@ import pytest
 
 from envs.batched import BatchedSynthesis
 from sdl.bench import env
-from sdl.bench.registry import run_bench
+from sdl.bench.registry import Asked, run_bench
 
 pytestmark = pytest.mark.timeout(600)  # the first run compiles
 
@@ -14,7 +14,7 @@ def test_report_has_the_fixed_rows_and_gates(monkeypatch):
     monkeypatch.setattr(env, "ROWS", 16)
     monkeypatch.setattr(env, "RECIPES", 4)
     monkeypatch.delenv("SDL_CHEMGYMRL_PYTHON", raising=False)
-    report = run_bench("env", quick=True)
+    report = run_bench("env", Asked(quick=True))
     timed = (
         "single.steps", "batched.steps", "single.anneal_share", "batched.anneal_share",
         "batched.anneals", "batched.substeps", "single.cpu", "batched.cpu", "refinement",

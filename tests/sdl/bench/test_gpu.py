@@ -5,7 +5,7 @@ import pytest
 from numba import cuda
 
 from sdl.bench import gpu
-from sdl.bench.registry import run_bench
+from sdl.bench.registry import Asked, run_bench
 from sdl.chemistry.system import load_system
 from sdl.tasks.task import load_task
 from simulators.batch import ANNEAL, DISPENSE, MILL
@@ -16,7 +16,7 @@ SYSTEM = load_system(TASK.system)
 
 @pytest.mark.skipif(cuda.is_available(), reason="there is a GPU: sdl bench gpu measures")
 def test_without_a_gpu_nothing_passes_and_the_reason_is_said():
-    report = run_bench("gpu", quick=True)
+    report = run_bench("gpu", Asked(quick=True))
     assert [row.name for row in report.rows] == ["gpu.skipped"]
     assert report.rows[0].n == 0
     assert "GPU" in report.rows[0].unit or "numba-cuda" in report.rows[0].unit
