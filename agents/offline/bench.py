@@ -99,7 +99,7 @@ QUICK = Sizes(
     updates=30,
     recipes=40,
     beginner=2048,
-    judging=Judging(members=1, first=20, updates=10, draws=1, resamples=100),
+    judging=Judging(folds=2, first=20, rounds=1, updates=10, draws=1, resamples=100),
 )
 
 

@@ -220,7 +220,8 @@ def judge_from_logs(
         "episodes": logs.count,
         "effective_episodes": found.episodes,
         "model": found.model,
-        "corrected": found.corrected,
+        "told": found.told,
+        "reach": found.reach,
     }
 
 
@@ -260,7 +261,12 @@ def show_judgement(found: dict[str, Any]) -> None:
         f"{found['policy']} ({found['choices']} choices): return {found['value']:.3f} "
         f"[{found['low']:.3f}, {found['high']:.3f}] at {found['level']:.0%}, from "
         f"{found['episodes']} episodes of {found['behaviour']} (mean {found['logged_return']:.3f})"
-        f"\nfitted values alone {found['model']:.3f}, corrected by the logs "
-        f"{found['corrected']:.3f}; the logs hold as much of whole episodes as "
+        f"\nfitted values alone {found['model']:.3f}, corrected by the logs in the first "
+        f"{found['reach']:.0%} of the decisions; the logs hold as much of whole episodes as "
         f"{found['effective_episodes']:.1f} of its own\n"
     )
+    if not found["told"]:
+        sys.stdout.write(
+            "the logs say too little about this policy: judge it in the twin (`sdl eval` without "
+            "--logs), or log more\n"
+        )

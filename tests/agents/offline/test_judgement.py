@@ -15,7 +15,7 @@ LENGTH, STAYS = 4, 0.8
 ENTRIES = ("one", "state", *(f"time.{t}" for t in range(LENGTH)))
 LAYOUT = Layout(kind="mlp", entries=ENTRIES, limit=10.0, nvec=(2,), hidden=(16, 16))
 SMALL = Judging(
-    members=2,
+    folds=4,
     first=60,
     rounds=1,
     updates=20,
@@ -120,7 +120,8 @@ def test_policies_that_are_told_together_are_told_alike():
     own, other = judge.judge_all(policies)
     assert own.episodes == pytest.approx(300)
     assert other.episodes < own.episodes
-    assert own.corrected == pytest.approx(data.returns.mean(), abs=0.02)
+    assert own.value == pytest.approx(data.returns.mean(), abs=0.02)
+    assert own.reach == 1.0
     alone = judge.judge(policies[1])
     assert alone.value == pytest.approx(other.value, abs=0.03)
     again = judge.judge(policies[1])
