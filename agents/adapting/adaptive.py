@@ -1,11 +1,14 @@
 """The adapting policy: belief, residual, and the plan of the largest expected return.
 
-The first sample is the best plan under the widened prior. After each sample the belief is moved,
+The first sample is what the policy that it starts from would make, or, without one, the best plan
+under the widened prior. After each sample the belief is moved,
 and plans are looked for in three rounds, each of fewer plans in more members: a library of plans
 that suit one laboratory or another, the best plans of the last decision and steps from them, and
-the finalists. What was made before is always among the finalists. Of these it takes the one with
-the largest return: the twin's expectation under the belief, corrected by what the samples showed
-beyond it, with a bounty on doubt that falls to nothing with the last experiment.
+the finalists. What was made before is always among the finalists. Of these it takes the one that
+promises most: its return, which is the twin's expectation under the belief corrected by what the
+samples showed beyond it, and for each experiment that is left a share of how much better than the
+best one it may turn out to be. Without that a bottle that was never tried stays untried wherever
+the belief is in doubt about its grains.
 """
 
 from __future__ import annotations
@@ -13,15 +16,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import ndtr
 
-from agents.adapting.belief import Belief, BeliefSettings, prior_members
-from agents.adapting.chooser import seen_value
+from agents.adapting.belief import Belief, BeliefSettings, closed, prior_members
+from agents.adapting.chooser import Base, seen_value
 from agents.adapting.residual import ResidualSettings
 from agents.adapting.trust import Made, weighed
 from agents.adapting.truth import Seen
 from agents.adapting.twin import Twin
 from agents.cross_entropy import Search, search, step_from, uniform_tables
 from agents.ensemble import diverse
+from envs.tables import STOP, VERB
 from sdl.core.seeds import generator
 from simulators.network import FloatArray, IntArray
 
@@ -38,20 +43,22 @@ class AdaptiveSettings:
         steps: Plans that step from good ones, per decision.
         judges: Members that look at these.
         finalists: Plans that all members see, beside those that were made.
-        bounty: Deviations of doubt that are added to a plan's return at the first decision.
-        horizon: Experiments after which the bounty is nothing.
+        prospect: Share of a possible gain that counts for each experiment that is left: one sample
+            does not show everything, and of many plans that may be better the likeliest to be
+            overrated is tried first.
+        horizon: Experiments in all.
         unjudged: Steps from the best sample that the twin does not judge beforehand.
         abroad: Decisions in which the whole library is looked through; later ones stay near.
     """
 
     belief: BeliefSettings = field(default_factory=BeliefSettings)
     residual: ResidualSettings = field(default_factory=ResidualSettings)
-    library: int = 32
+    library: int = 64
     scouts: int = 5
-    steps: int = 14
+    steps: int = 24
     judges: int = 10
-    finalists: int = 4
-    bounty: float = 0.3
+    finalists: int = 8
+    prospect: float = 0.3
     horizon: int = 12
     unjudged: int = 4
     abroad: int = 6
@@ -70,6 +77,8 @@ class Library:
     best: IntArray
 
 
+NO_MORE_DOUBT = 1e-3
+"""Beside what the members disagree about, in the rounds before the last."""
 LIBRARY_SEARCH = Search(population=32, generations=7, elite=6)
 MEAN_SEARCH = Search(population=64, generations=8, elite=8)
 
@@ -93,6 +102,7 @@ def library_of(
     """
     task, plans = twin.task, twin.plans
     z = prior_members(twin.space, laboratories, settings.belief, task.hash, "library")
+    z[::2] = closed(z[::2], twin.space)
     first = None if given is None else np.repeat(given[None], laboratories, axis=0)
 
     def alone(genes: IntArray) -> FloatArray:
@@ -125,6 +135,8 @@ class AdaptivePolicy:
         laboratories: How many.
         settings: Sizes.
         key: Names the draws.
+        base: The policy to start from: it makes the first sample, and what it would do next is
+            among the candidates of every decision.
     """
 
     name = "adaptive"
@@ -136,8 +148,9 @@ class AdaptivePolicy:
         laboratories: int,
         settings: AdaptiveSettings | None = None,
         *key: str | int,
+        base: Base | None = None,
     ) -> None:
-        self._twin, self._library = twin, library
+        self._twin, self._library, self._base = twin, library, base
         self._settings = settings or AdaptiveSettings()
         self._key = (twin.task.hash, *key)
         self.belief = Belief(twin, laboratories, self._settings.belief, *self._key)
@@ -146,6 +159,8 @@ class AdaptivePolicy:
         self._values: list[FloatArray] = []
         self._next = np.repeat(library.best[None], laboratories, axis=0)
         self._elite = np.repeat(library.genes[None, :4], laboratories, axis=0)
+        if base is not None:
+            self._next = self._of_base()
 
     @property
     def genes(self) -> IntArray:
@@ -168,6 +183,13 @@ class AdaptivePolicy:
         """As of ``Chooser``."""
         return self._twin.plans.actions(self._next)
 
+    def _of_base(self) -> IntArray:
+        """What the base would do next, as genes, ``(L, genes)``; none without a base."""
+        if self._base is None:
+            return self._elite[:, 0][:0]
+        plans, choices = self._twin.plans, self._twin.plans.choices
+        return np.stack([plans.snap(choices.steps(a)) for a in _ended(self._base.choose())])
+
     def learn(self, seen: Seen) -> None:
         """As of ``Chooser``; works out the next plan."""
         self.take_in(self._next, seen)
@@ -176,6 +198,8 @@ class AdaptivePolicy:
     def take_in(self, genes: IntArray, seen: Seen) -> None:
         """Moves the belief by one sample of each laboratory, whoever chose it."""
         self.belief.learn(genes, seen)
+        if self._base is not None:
+            self._base.learn_of(self._twin.plans.actions(genes), seen)
         self._made.append(genes.copy())
         self._values.append(seen_value(self._twin, seen))
 
@@ -185,19 +209,28 @@ class AdaptivePolicy:
         pool = self._narrowed()
         made = np.stack(self._made, axis=1) if done else pool[:, :0]
         candidates = np.concatenate([made, pool], axis=1)
+        if self._base is not None:
+            candidates = np.concatenate([candidates, self._of_base()[:, None]], axis=1)
         expected, bills = self._look(candidates, asked.belief.members)
-        mean, doubt, cost = expected.mean(axis=1), expected.std(axis=1), bills.mean(axis=1)
-        bounty = asked.bounty * max(0.0, 1.0 - (done + 1) / asked.horizon)
+        mean, cost = expected.mean(axis=1), bills.mean(axis=1)
         for n in range(len(candidates)):
             seen = np.array([v[n] for v in self._values])
             told = Made(made[n], seen, mean[n, :done], cost[n, :done])
             account, share = weighed(
-                self._twin.plans, told, candidates[n], mean[n], doubt[n], cost[n], asked.residual
+                self._twin.plans, told, candidates[n], mean[n], cost[n], asked.residual
             )
             self.trust[n] = share
-            order = np.argsort(-(account.mean + bounty * account.sd), kind="stable")
-            self._next[n] = candidates[n, order[0]]
+            each = expected[n] + (account.mean - mean[n])
+            gain = prospects(each, account.sd)
+            self._next[n] = candidates[n, np.argmax(account.mean + self._prospect * gain)]
+            order = np.argsort(-account.mean, kind="stable")
             self._elite[n] = _different(candidates[n, order], self._elite.shape[1])
+
+    @property
+    def _prospect(self) -> float:
+        """Worth of a possible gain, in experiments."""
+        left = self._settings.horizon - len(self._made) - 1
+        return self._settings.prospect * max(0, left)
 
     def _narrowed(self) -> IntArray:
         """Finalists of each laboratory, ``(L, finalists, genes)``."""
@@ -235,8 +268,10 @@ class AdaptivePolicy:
 
     def _best(self, pool: IntArray, members: int, count: int) -> IntArray:
         """The plans that some members like best, ``(L, count, genes)``."""
-        mean = self._look(pool, members)[0].mean(axis=1)
-        order = np.argsort(-mean, axis=1, kind="stable")[:, :count]
+        values = self._look(pool, members)[0]
+        promise = values.mean(axis=1)
+        promise += self._prospect * np.stack([prospects(each, NO_MORE_DOUBT) for each in values])
+        order = np.argsort(-promise, axis=1, kind="stable")[:, :count]
         return np.take_along_axis(pool, order[:, :, None], axis=1)
 
     def _look(self, pool: IntArray, members: int) -> tuple[FloatArray, FloatArray]:
@@ -254,6 +289,29 @@ class AdaptivePolicy:
             return each.reshape(labs, plans, members).transpose(0, 2, 1)
 
         return spread_out(runs.value), spread_out(runs.cost)
+
+
+def prospects(each: FloatArray, sd: FloatArray | float) -> FloatArray:
+    """How much better than the best plan each may turn out to be, ``(plans,)``.
+
+    The mean over the members of what is above the best plan's return there.
+
+    Args:
+        each: Returns by member, ``(members, plans)``.
+        sd: Doubt beside what the members disagree about, ``(plans,)`` or one.
+    """
+    best = int(np.argmax(each.mean(axis=0)))
+    gap = each - each[:, best, None]
+    return (gap * ndtr(gap / sd) + sd * _density(gap / sd)).mean(axis=0)
+
+
+def _density(x: FloatArray) -> FloatArray:
+    return np.exp(-0.5 * x**2) / np.sqrt(2.0 * np.pi)
+
+
+def _ended(actions: IntArray) -> list[IntArray]:
+    """Plans up to their stop."""
+    return [plan[: int(np.argmax(plan[:, VERB] == STOP)) + 1] for plan in actions]
 
 
 def _different(ranked: IntArray, count: int) -> IntArray:

@@ -22,6 +22,9 @@ from simulators.network import FloatArray, IntArray
 TOGETHER: tuple[Kind, ...] = ("ln_k", "activation", "particle", "offset")
 """Kinds that are partly wrong together."""
 WIDENED: tuple[Kind, ...] = (*TOGETHER, "assay")
+SIDE_KINDS: tuple[Kind, ...] = ("side_speed", "side_back", "side_drive")
+CLOSED = -10.0
+"""Coordinate of the speed of a phase that is not believed in: it never forms."""
 UNKNOWN_SD = 1e6
 """Error of what was not measured."""
 
@@ -39,19 +42,23 @@ class BeliefSettings:
         fraction_sd: Model error of a weight fraction, beside what the scan reports.
         relative_sd: The same as a share of what is missing to 0 or 1.
         strange: Model error of every fraction per weight fraction of phases without a name.
+        other_sd: Error of that fraction itself: scans do not say how well they know it.
+        noticed: Weight fraction from which on such a phase is believed in.
         mass_sd: Model error of the mass, as a share of what was weighed in.
         jitter: Deviation that each coordinate regains after a sample.
         guard: Standard errors of a correlation by chance that are cut, as in the smoother.
     """
 
-    members: int = 40
+    members: int = 60
     steps: int = 2
     wide: float = 2.0
     shared: float = 0.9
     own: float = 0.8
-    fraction_sd: float = 0.012
-    relative_sd: float = 0.08
+    fraction_sd: float = 0.008
+    relative_sd: float = 0.05
     strange: float = 0.5
+    other_sd: float = 0.03
+    noticed: float = 0.02
     mass_sd: float = 0.003
     jitter: float = 0.05
     guard: float = 1.0
@@ -73,8 +80,18 @@ def prior_members(space: HiddenSpace, count: int, settings: BeliefSettings, *key
     return z
 
 
+def closed(z: FloatArray, space: HiddenSpace) -> FloatArray:
+    """The same coordinates without a phase that nobody has named."""
+    found = z.copy()
+    found[..., space.places("side_speed")] = CLOSED
+    return found
+
+
 class Belief:
     """Ensembles of L laboratories, ``(L, M, D)``.
+
+    A phase without a name enters the belief about a laboratory with the first scan that shows one:
+    before, its many rates would only blur what the other data say.
 
     Args:
         twin: The believed chemistry.
@@ -88,7 +105,10 @@ class Belief:
     ) -> None:
         self._twin, self._settings, self._key = twin, settings, key
         one = prior_members(twin.space, settings.members, settings, *key)
-        self.z = np.repeat(one[None], laboratories, axis=0)
+        self._side = np.array([p for k in SIDE_KINDS for p in twin.space.places(k)], dtype=int)
+        self._unnamed = one[:, self._side].copy()
+        self.open = np.zeros(laboratories, dtype=np.bool_)
+        self.z = closed(np.repeat(one[None], laboratories, axis=0), twin.space)
         self.samples = 0
 
     @property
@@ -106,11 +126,14 @@ class Belief:
         asked = self._settings
         count, members, width = self.z.shape
         rng = generator("adaptive-noise", *self._key, self.samples)
+        shown = (seen.other > asked.noticed) & ~self.open & self._twin.unnamed
+        self.z[np.ix_(shown, np.arange(members), self._side)] = self._unnamed
+        self.open |= shown
         data, sd = self._data(seen)
         for _ in range(asked.steps):
             flat = self.z.reshape(-1, width)
             runs = self._twin.run(flat, np.repeat(genes, members, axis=0))
-            predicted = _columns(runs, seen.other, members)
+            predicted = self._columns(runs, seen.other, members)
             noise = rng.standard_normal((members, data.shape[1]))
             noise -= noise.mean(axis=0)
             moved = [
@@ -118,6 +141,7 @@ class Belief:
             ]
             self.z = np.stack(moved)
         self.z = self.z + asked.jitter * rng.standard_normal((members, width))
+        self.z[~self.open] = closed(self.z[~self.open], self._twin.space)
         self.samples += 1
 
     def _data(self, seen: Seen) -> tuple[FloatArray, FloatArray]:
@@ -131,16 +155,23 @@ class Belief:
         weighed = np.isfinite(seen.mass)[:, None]
         mass = np.where(weighed, seen.mass[:, None], 0.0)
         mass_sd = np.where(weighed, asked.mass_sd, UNKNOWN_SD)
-        return np.hstack([seen.fractions, mass]), np.hstack([sd, mass_sd])
+        other_sd = np.full((len(seen.other), 1), asked.other_sd)
+        return (
+            np.hstack([seen.fractions, seen.other[:, None], mass]),
+            np.hstack([sd, other_sd, mass_sd]),
+        )
 
+    def _columns(self, runs: Runs, other: FloatArray, members: int) -> FloatArray:
+        """Predictions as the scan would name them, ``(L, M, data)``.
 
-def _columns(runs: Runs, other: FloatArray, members: int) -> FloatArray:
-    """Predictions as the scan would name them, ``(L, M, data)``.
-
-    What the scan calls by no known name takes its share from all that it knows.
-    """
-    matter = runs.matter.reshape(len(other), members, -1) * (1.0 - other)[:, None, None]
-    return np.concatenate([matter, runs.mass.reshape(len(other), members, 1)], axis=2)
+        Where no phase without a name is believed in, what the scan calls by none takes its share
+        from all that it knows.
+        """
+        shape = (len(other), members)
+        named = np.where(self.open, 1.0, 1.0 - other)
+        matter = runs.matter.reshape(*shape, -1) * named[:, None, None]
+        rest = [runs.other.reshape(*shape, 1), runs.mass.reshape(*shape, 1)]
+        return np.concatenate([matter, *rest], axis=2)
 
 
 def _moved(

@@ -25,6 +25,14 @@ class Chooser(Protocol):
         ...
 
 
+class Base(Chooser, Protocol):
+    """A policy that an adapting one starts from."""
+
+    def learn_of(self, actions: IntArray, seen: Seen) -> None:
+        """Takes in samples that somebody else chose, ``(L, decisions, heads)`` and L rows."""
+        ...
+
+
 class FixedChooser:
     """The same plan for ever.
 
@@ -46,6 +54,9 @@ class FixedChooser:
     def learn(self, seen: Seen) -> None:
         """Learns nothing."""
 
+    def learn_of(self, actions: IntArray, seen: Seen) -> None:
+        """Learns nothing."""
+
 
 def seen_value(twin: Twin, seen: Seen) -> FloatArray:
     """The return as the laboratory can tell it, ``(L,)``.
@@ -54,7 +65,7 @@ def seen_value(twin: Twin, seen: Seen) -> FloatArray:
     smoothed one of the scanned purity.
     """
     cation, molar_mass = twin.problem.rules.desk.cation, twin.problem.rules.net.molar_mass
-    per_gram = cation / molar_mass[None]
+    per_gram = (cation / molar_mass[None])[:, : len(twin.solid_names)]
     total = seen.fractions @ per_gram.T
     within = seen.fractions[:, twin.target, None] * per_gram[None, :, twin.target]
     share = (within / np.maximum(total, 1e-12)).min(axis=1)

@@ -36,7 +36,7 @@ class AdaptingPolicy:
     Args:
         task: A task with a search space, about purity.
         ready: Twin and library at hand; worked out at the first proposal if ``None``.
-        settings: Sizes; the bounty ends with the task's experiments if ``None``.
+        settings: Sizes; the horizon is the task's experiments if ``None``.
     """
 
     name = NAME
@@ -99,7 +99,7 @@ class AdaptingPolicy:
     def _prepared(self) -> tuple[Twin, Library]:
         if self._ready is None:
             if self._task.hash not in _READY:
-                twin = Twin(self._task, rows=ROWS, threads=1)
+                twin = Twin(self._task, rows=ROWS, threads=1, unnamed=True)
                 _READY[self._task.hash] = (twin, library_of(twin, self._settings))
             self._ready = _READY[self._task.hash]
         return self._ready

@@ -28,7 +28,7 @@ from simulators.laboratory import (
 
 OFF_SD = 2.0
 """Prior standard deviations that a shifted laboratory lies off."""
-FIRST = 40_000
+FIRST = 60_000
 """Number of the first laboratory in its split: those of the other benches lie elsewhere."""
 
 

@@ -20,6 +20,10 @@ SIDE_DRIVE_KJ_PER_MOL = 10.0
 """How much the hidden phase lies below the target and the oxide that it is made of."""
 SIDE_SPEED, BACK_SPEED = 0.3, 1.0
 """Speed of the hidden phase's formation and of its way back, over that of the target."""
+SIDE = "hidden-"
+"""First part of the name of such a phase."""
+SIDE_FROM, SIDE_WITH = "hidden_from_", "hidden_with_"
+"""First parts of the names of these reactions."""
 
 
 def forming(system: ChemicalSystem, target: str) -> tuple[Reaction, ...]:
@@ -72,12 +76,22 @@ def _matched(system: ChemicalSystem, reaction: Reaction, law: Law) -> Mapping[st
     return found
 
 
-def with_hidden_phase(system: ChemicalSystem, target: str) -> ChemicalSystem:
+def with_hidden_phase(
+    system: ChemicalSystem, target: str, speed: float = SIDE_SPEED
+) -> ChemicalSystem:
     """The system with one more phase, made of the target and an oxide it forms from.
 
     As barium dititanate beside the titanate: grains of the oxide take up the target, and the other
     reactant turns the new phase back into two of the target. No figure is measured: its energy is
     that of the two less ``SIDE_DRIVE_KJ_PER_MOL``, its rates are shares of the target's.
+
+    Args:
+        system: The believed chemistry.
+        target: Name of the target.
+        speed: Of the formation, over that of the target.
+
+    Raises:
+        ChemistryError: No reaction of two solids forms the target.
     """
     first = forming(system, target)
     cores = tuple(dict.fromkeys(r.core for r in first))
@@ -87,9 +101,7 @@ def with_hidden_phase(system: ChemicalSystem, target: str) -> ChemicalSystem:
     for core in cores:
         source = next(r for r in first if r.core == core)
         equation = {target: -1.0, core: -1.0, phase.name: 1.0}
-        made.append(
-            _side_reaction(f"hidden_from_{_word(core)}", equation, core, source, SIDE_SPEED)
-        )
+        made.append(_side_reaction(SIDE_FROM + _word(core), equation, core, source, speed))
     partners: set[str] = set()
     for source in first:
         rest = {n: v for n, v in source.equation.items() if n not in (source.core, target)}
@@ -100,7 +112,7 @@ def with_hidden_phase(system: ChemicalSystem, target: str) -> ChemicalSystem:
             continue
         partners.add(partner)
         equation = {phase.name: -1.0, **rest, target: 2.0}
-        name = f"hidden_with_{_word(partner)}"
+        name = SIDE_WITH + _word(partner)
         made.append(_side_reaction(name, equation, phase.name, source, BACK_SPEED))
     return system.model_copy(
         update={"phases": (*system.phases, phase), "reactions": (*system.reactions, *made)}
@@ -109,7 +121,7 @@ def with_hidden_phase(system: ChemicalSystem, target: str) -> ChemicalSystem:
 
 def hidden_phase(system: ChemicalSystem, target: str) -> str:
     """Name of the phase that ``with_hidden_phase`` adds."""
-    return f"hidden-{target}-{forming(system, target)[0].core}"
+    return f"{SIDE}{target}-{forming(system, target)[0].core}"
 
 
 def _word(name: str) -> str:

@@ -24,7 +24,12 @@ ODDS = 3.0
 
 @dataclass(frozen=True)
 class Account:
-    """What candidates are believed to return, ``(n,)`` each."""
+    """What candidates are believed to return, ``(n,)`` each.
+
+    Attributes:
+        mean: Of the return.
+        sd: Of what the twin does not know of; what its members disagree about comes on top.
+    """
 
     mean: FloatArray
     sd: FloatArray
@@ -52,7 +57,6 @@ def weighed(
     made: Made,
     candidates: IntArray,
     expected: FloatArray,
-    doubt: FloatArray,
     cost: FloatArray,
     settings: ResidualSettings,
 ) -> tuple[Account, float]:
@@ -63,13 +67,12 @@ def weighed(
         made: The samples so far.
         candidates: ``(n, genes)``.
         expected: Their returns by the twin, ``(n,)``.
-        doubt: Deviations of these over the belief, ``(n,)``.
         cost: Their bills by the twin, ``(n,)``.
         settings: Of the process on the twin's errors.
     """
     wrong = made.seen - made.expected
     more, unsure = corrected(plans, made.genes, wrong, candidates, settings)
-    twin = Account(expected + more, np.hypot(doubt, unsure))
+    twin = Account(expected + more, unsure)
     if not len(made.genes):
         return twin, 1.0
     worth = made.seen + made.cost

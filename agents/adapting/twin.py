@@ -8,11 +8,13 @@ import numpy as np
 from scipy.special import ndtr
 
 from agents.adapting.hidden_space import HiddenSpace
+from agents.adapting.other_chemistry import OtherBatch
+from agents.adapting.structure import SIDE, with_hidden_phase
 from agents.plans import Plans
 from agents.trial import TOLERANCE
-from envs.batched import BatchedSynthesis
 from envs.tables import COST, PURITY, SHARE, VERB, WAIT
-from sdl.chemistry.system import load_system
+from sdl.chemistry.system import ChemicalSystem, load_system
+from sdl.core.errors import ChemistryError
 from sdl.tasks.task import Task
 from simulators.laboratory import nominal_laboratory
 from simulators.network import FloatArray, IntArray
@@ -20,6 +22,8 @@ from simulators.stations import StationModel
 
 ROWS = 2048
 """Rows of one batch."""
+UNNAMED_SPEED = 0.03
+"""Middle of what is believed of a phase that nobody has named: its speed over the target's."""
 BONUS, LEAST_PURITY, MOST_IMPURITY = 0.25, 0.95, 0.02
 PURITY_SD, IMPURITY_SD = 0.006, 0.004
 """Widths over which the bonus is smoothed: a threshold has no slope, and no twin is so exact."""
@@ -31,6 +35,7 @@ class Runs:
 
     Attributes:
         matter: True weight fractions in the twin, ``(n, S)``.
+        other: Weight fraction of the phase that nobody has named, ``(n,)``.
         mass: Last balance reading over the mass weighed in, ``(n,)``.
         share: Yield, ``(n,)``.
         cost: Prices, ``(n,)``.
@@ -38,6 +43,7 @@ class Runs:
     """
 
     matter: FloatArray
+    other: FloatArray
     mass: FloatArray
     share: FloatArray
     cost: FloatArray
@@ -50,34 +56,48 @@ def bonus_of(purity: FloatArray, impurity: FloatArray) -> FloatArray:
     return BONUS * good * ndtr((MOST_IMPURITY - impurity) / IMPURITY_SD)
 
 
-class Twin(BatchedSynthesis):
+class Twin(OtherBatch):
     """Plans in laboratories at coordinates of the hidden space; no noise but the balance's.
 
     Args:
         task: A task with a search space.
         max_decisions: Decisions of a sample.
         threads: Threads to use.
+        rows: Rows of the batch.
+        unnamed: Whether one more phase may be there, made of the target and what it grows on
+            (``agents.adapting.structure``), most likely too slow to be seen; there is none where
+            the target does not grow out of two solids.
     """
 
     def __init__(
-        self, task: Task, *, max_decisions: int = 12, threads: int | None = None, rows: int = ROWS
+        self,
+        task: Task,
+        *,
+        max_decisions: int = 12,
+        threads: int | None = None,
+        rows: int = ROWS,
+        unnamed: bool = False,
     ) -> None:
         lots, system = task.laboratory.shelf, load_system(task.system)
         nominal = nominal_laboratory(system, lots, ())
         super().__init__(
             task,
-            rows,
-            laboratories=[nominal] * rows,
+            [nominal] * rows,
+            _with_unnamed(system, task.target.phase) if unnamed else None,
+            TOLERANCE,
+            rows=rows,
             samples_per_lab=2**40,
             max_decisions=max_decisions,
             stations=StationModel(dosing_sd=0.0),
             threads=threads,
         )
-        self._rules = self._rules._replace(tolerance=TOLERANCE)
         self.task = task
         self.space = HiddenSpace.of_task(task, self.problem.network)
         self.plans = Plans(self.problem.choices, max_decisions)
-        self.solid_names = self.problem.network.solid_names
+        every = self.problem.network.solid_names
+        self._named = np.array([not name.startswith(SIDE) for name in every])
+        self.solid_names = tuple(name for name in every if not name.startswith(SIDE))
+        self.unnamed = not self._named.all()
         self.target = self.solid_names.index(task.target.phase)
         self._at_mass = [e.name for e in self.entries].index("sample.mass")
         self.played = 0
@@ -112,7 +132,7 @@ class Twin(BatchedSynthesis):
         for own, new in zip(given, self.space.arrays(z), strict=True):
             own[:count] = new
         self.reset(0)
-        matter = np.zeros((count, len(self.solid_names)))
+        matter = np.zeros((count, len(self._named)))
         mass, scores = np.zeros(count), np.zeros((4, count))
         running = np.zeros(self.rows, dtype=np.bool_)
         running[:count] = True
@@ -131,7 +151,15 @@ class Twin(BatchedSynthesis):
         purity, share, cost = scores[PURITY], scores[SHARE], scores[COST]
         others = np.delete(matter, self.target, axis=1).max(axis=1)
         value = share * purity**2 + bonus_of(purity, others) - cost
-        return Runs(matter, mass, share, cost, value)
+        unnamed = matter[:, ~self._named].sum(axis=1)
+        return Runs(matter[:, self._named], unnamed, mass, share, cost, value)
 
 
-_FIELDS = ("matter", "mass", "share", "cost", "value")
+def _with_unnamed(system: ChemicalSystem, target: str) -> ChemicalSystem | None:
+    try:
+        return with_hidden_phase(system, target, UNNAMED_SPEED)
+    except ChemistryError:
+        return None
+
+
+_FIELDS = ("matter", "other", "mass", "share", "cost", "value")

@@ -75,16 +75,22 @@ class UnadaptedPolicy:
         path: ``policy.safetensors``, trained in the environment ``cursor``.
         task: The task.
         laboratories: How many.
+        remembers: Whether it is told of the bottles' earlier samples, as in campaigns; else every
+            sample is the first one to it.
         threads: Threads to use.
 
     Raises:
         ConfigError: The policy was trained in another environment.
     """
 
-    name = "unadapted"
-
     def __init__(
-        self, path: Path, task: Task, laboratories: int, *, threads: int | None = None
+        self,
+        path: Path,
+        task: Task,
+        laboratories: int,
+        *,
+        remembers: bool = True,
+        threads: int | None = None,
     ) -> None:
         found = read_policy(path)
         config = found.card.config
@@ -108,7 +114,8 @@ class UnadaptedPolicy:
         self._mirrors.forget()
         self._actor.check_spaces(self._mirrors)
         self._most = int(config.get("samples_per_lab") or 1) - 1
-        self._sample = 0
+        self.name = "remembering" if remembers else "unadapted"
+        self._remembers, self._sample = remembers, 0
         self._actions = self._decide()
 
     def choose(self) -> IntArray:
@@ -117,7 +124,13 @@ class UnadaptedPolicy:
 
     def learn(self, seen: Seen) -> None:
         """As of ``Chooser``: of the bottles alone."""
-        self._mirrors.remember(self._actions, seen)
+        self.learn_of(self._actions, seen)
+
+    def learn_of(self, actions: IntArray, seen: Seen) -> None:
+        """As of ``Base``."""
+        if not self._remembers:
+            return
+        self._mirrors.remember(actions, seen)
         self._sample += 1
         self._actions = self._decide()
 

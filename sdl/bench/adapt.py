@@ -25,7 +25,7 @@ from agents.adapting.adaptive import (
     library_of,
 )
 from agents.adapting.bayesian import BayesChooser, Table, table_of
-from agents.adapting.chooser import Chooser, FixedChooser
+from agents.adapting.chooser import Base, Chooser, FixedChooser
 from agents.adapting.oracle import SEARCH, actions_over, best_plans
 from agents.adapting.shifted import drawn_laboratory, shifted_laboratory
 from agents.adapting.structure import with_hidden_phase, with_other_law
@@ -51,7 +51,7 @@ LABORATORIES = 20
 MOST_REGRET = 0.5
 """Largest regret over that of the unadapted policy and of Bayesian optimisation."""
 STRUCTURES = ("law", "phase", "spread")
-RIVALS = ("unadapted", "bayes", "bayes_greedy")
+RIVALS = ("unadapted", "remembering", "bayes", "bayes_greedy")
 RESAMPLES = 4000
 
 
@@ -70,10 +70,20 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is worked out once per task, before any laboratory is met."""
+    """What is worked out once per task, before any laboratory is met.
+
+    Attributes:
+        task: The task.
+        twin: The believed chemistry of the rivals: the task's own.
+        open_twin: That of the adapting policy, in which a phase without a name may be.
+        fixed: The best fixed recipe.
+        library: Plans of the adapting policy.
+        table: Candidates of the rivals.
+    """
 
     task: Task
     twin: Twin
+    open_twin: Twin
     fixed: IntArray
     library: Library
     table: Table
@@ -180,11 +190,13 @@ def prepare(task: Task, sizes: Sizes) -> Prepared:
     train = Trial(task, "train", sizes.fixed.laboratories, tolerance=TOLERANCE)
     tune = Trial(task, "tune", sizes.fixed.final, tolerance=TOLERANCE)
     fixed = best_fixed(train, tune, sizes.fixed).genes
+    open_twin = Twin(task, rows=sizes.twin_rows, unnamed=True)
     library = library_of(
-        twin, sizes.policy, laboratories=sizes.singles, given=fixed[None], sizes=sizes.library
+        open_twin, sizes.policy, laboratories=sizes.singles, given=fixed[None], sizes=sizes.library
     )
     given = np.concatenate([fixed[None], library.genes[:8]])
-    return Prepared(task, twin, fixed, library, table_of(twin, given, sizes.candidates))
+    table = table_of(twin, given, sizes.candidates)
+    return Prepared(task, twin, open_twin, fixed, library, table)
 
 
 def true_laboratories(
@@ -220,9 +232,17 @@ def play(
     task, twin, count = ready.task, ready.twin, len(numbers)
     truth = true_laboratories(task, kind, numbers, split)
     plain = true_laboratories(task, kind, numbers, split, believed=True)
-    makers: dict[str, list[Callable[[], Chooser]]] = {
-        "unadapted": _unadapted(ready, count, policy),
-        "adaptive": [lambda: AdaptivePolicy(twin, ready.library, count, sizes.policy)],
+    bases = _trained(ready, count, policy, remembers=True)
+
+    def adapting(seed: int) -> Callable[[], Chooser]:
+        return lambda: AdaptivePolicy(
+            ready.open_twin, ready.library, count, sizes.policy, seed, base=bases[seed]()
+        )
+
+    makers: dict[str, Sequence[Callable[[], Chooser]]] = {
+        "unadapted": _trained(ready, count, policy, remembers=False),
+        "remembering": bases,
+        "adaptive": [adapting(seed) for seed in range(len(bases))],
         "bayes": [lambda: BayesChooser(twin, ready.table, count, "purity")],
         "bayes_greedy": [lambda: BayesChooser(twin, ready.table, count, "greedy")],
     }
@@ -263,17 +283,24 @@ def _samples(
     return np.stack(own, axis=1), np.stack(there, axis=1)
 
 
-def _unadapted(ready: Prepared, count: int, policy: Path | None) -> list[Callable[[], Chooser]]:
-    """The trained policies of a task, one per seed; the best fixed recipe where there are none."""
-    folder = policy or Path(str(resources.files("agents") / "policies" / ready.task.name))
+def _trained(
+    ready: Prepared, count: int, policy: Path | None, *, remembers: bool
+) -> list[Callable[[], Base]]:
+    """The trained policies of a task, one per seed, else the one policy for all targets.
+
+    The best fixed recipe where none is shipped.
+    """
+    shipped = Path(str(resources.files("agents") / "policies"))
+    own = shipped / ready.task.name
+    folder = policy or (own if own.is_dir() else shipped / "all-targets")
     files = sorted(folder.rglob("*.safetensors")) if folder.is_dir() else [folder]
     files = [file for file in files if file.is_file()]
     if not files:
         return [lambda: FixedChooser("unadapted", ready.twin, ready.fixed, count)]
     from agents.adapting.unadapted import UnadaptedPolicy
 
-    def of(file: Path) -> Callable[[], Chooser]:
-        return lambda: UnadaptedPolicy(file, ready.task, count)
+    def of(file: Path) -> Callable[[], Base]:
+        return lambda: UnadaptedPolicy(file, ready.task, count, remembers=remembers)
 
     return [of(file) for file in files]
 

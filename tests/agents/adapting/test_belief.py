@@ -7,7 +7,7 @@ import pytest
 
 from adapt_tiny import POLICY, TASK
 from agents.adapting.adaptive import AdaptivePolicy, Library
-from agents.adapting.belief import Belief, BeliefSettings
+from agents.adapting.belief import Belief, BeliefSettings, closed
 from agents.adapting.hidden_space import HiddenSpace
 from agents.adapting.shifted import shifted_laboratory
 from agents.adapting.truth import Seen, TrueLaboratories
@@ -75,6 +75,37 @@ def test_what_was_not_weighed_teaches_nothing(twin: Twin) -> None:
         moved.append(belief.z)
     assert np.isfinite(moved[0]).all()
     np.testing.assert_array_equal(moved[0], moved[1])
+
+
+def test_a_phase_without_a_name_is_believed_in_once_a_scan_shows_one(twin: Twin) -> None:
+    wider = Twin(TASK, rows=256, threads=1, unnamed=True)
+    assert wider.solid_names == twin.solid_names
+    settings = BeliefSettings(members=16)
+    genes = np.repeat(drawn(twin, 1, "test-unnamed"), 2, axis=0)
+    seen = Seen.empty(2, len(twin.solid_names))
+    seen.other[1] = 0.15
+    seen.fractions[:, twin.target] = 1.0 - seen.other
+    seen.mass[:] = np.nan
+    belief = Belief(wider, 2, settings, "unnamed")
+    rows = [wider.run(z, np.repeat(genes[:1], 16, axis=0)) for z in belief.z]
+    assert max(r.other.max() for r in rows) < 1e-6
+    belief.learn(genes, seen)
+    assert belief.open.tolist() == [False, True]
+    believed = [wider.run(z, np.repeat(genes[:1], 16, axis=0)).other for z in belief.z]
+    assert believed[0].max() < 1e-6
+    assert believed[1].mean() > 0.03
+
+
+def test_closed_the_wider_twin_is_the_plain_one(twin: Twin) -> None:
+    wider = Twin(TASK, rows=256, threads=1, unnamed=True)
+    genes = drawn(twin, 8, "test-closed")
+    z = generator("test-closed").standard_normal((8, len(wider.space)))
+    plain = twin.run(z[:, : len(twin.space)], genes)
+    found = wider.run(closed(z, wider.space), genes)
+    np.testing.assert_allclose(
+        found.matter, plain.matter, atol=6e-3
+    )  # the accuracy of the planners
+    np.testing.assert_allclose(found.value, plain.value, atol=3e-2)
 
 
 def test_the_policy_decides_from_what_was_seen_alone(twin: Twin) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from adapt_tiny import POLICY, TASK
-from agents.adapting.adaptive import Library
+from agents.adapting.adaptive import Library, prospects
 from agents.adapting.policy import AdaptingPolicy
 from agents.adapting.twin import Twin
 from agents.cross_entropy import draw, uniform_tables
@@ -69,3 +70,15 @@ def test_it_needs_a_space() -> None:
     assert make_policy("adaptive", task=TASK).name == "adaptive"
     with pytest.raises(PolicyError, match="recipe space"):
         make_policy("adaptive")
+
+
+def test_what_the_members_disagree_about_is_worth_a_trial() -> None:
+    sure = np.array([0.6, 0.6, 0.6, 0.6])
+    doubtful = np.array([0.1, 0.1, 0.9, 0.9])
+    worse = np.full(4, 0.3)
+    gain = prospects(np.stack([sure, doubtful, worse], axis=1), 1e-3)
+    assert gain[0] == pytest.approx(0.0, abs=1e-3)
+    assert gain[1] == pytest.approx(0.15, abs=1e-3)
+    assert gain[2] == pytest.approx(0.0, abs=1e-6)
+    # Doubt beside the members counts too.
+    assert prospects(np.stack([sure, worse], axis=1), 0.3)[1] > 0.02

@@ -25,9 +25,7 @@ def weights(plans: Plans, seen: np.ndarray, expected: np.ndarray) -> tuple[np.nd
     genes = draw(plans, uniform_tables(plans, 1), COUNT, generator("test-trust"))[0]
     cost = np.full(COUNT, 0.1)
     made = Made(genes, seen, expected, cost)
-    account, share = weighed(
-        plans, made, genes, expected, np.full(COUNT, 0.05), cost, ResidualSettings()
-    )
+    account, share = weighed(plans, made, genes, expected, cost, ResidualSettings())
     return account.mean, share
 
 
