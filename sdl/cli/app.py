@@ -254,7 +254,7 @@ def evaluate(
     its oracle, which takes minutes; the figures are kept.
 
     --logs tells a policy's mean return from what another one did, with a 90 % interval, before it
-    meets a furnace; the logs need the probabilities of their choices.
+    meets a furnace; the logs need the probabilities of their choices (three minutes).
     """
     from sdl.core.extras import require_extra
 

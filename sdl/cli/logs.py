@@ -206,6 +206,7 @@ def judge_from_logs(
             allowed="the path of a trained policy, or random",
             do="train one with `sdl train`",
         )
+    sys.stderr.write(f"fitting values to {logs.count} episodes: about three minutes of one core\n")
     found = Judge(logs, layout, seed=seed).judge(mixture)
     return {
         "policy": policy,

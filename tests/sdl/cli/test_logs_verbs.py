@@ -17,7 +17,7 @@ from sdl.tasks.task import load_task
 pytestmark = pytest.mark.timeout(600)  # the first run compiles
 
 SHIPPED = "agents/policies/batio3-coarse/seed-0.safetensors"
-TINY = Judging(members=1, first=5, rounds=1, updates=3, draws=1, resamples=20)
+TINY = Judging(folds=2, first=5, rounds=1, updates=3, draws=1, resamples=20)
 
 
 @pytest.fixture
