@@ -206,8 +206,9 @@ def judge_from_logs(
             allowed="the path of a trained policy, or random",
             do="train one with `sdl train`",
         )
+    judge = Judge(logs, layout, seed=seed)  # refuses first what cannot be judged
     sys.stderr.write(f"fitting values to {logs.count} episodes: about three minutes of one core\n")
-    found = Judge(logs, layout, seed=seed).judge(mixture)
+    found = judge.judge(mixture)
     return {
         "policy": policy,
         "choices": "drawn" if drawn or policy == "random" else "most probable",
