@@ -160,7 +160,7 @@ class AdaptivePolicy:
         self._next = np.repeat(library.best[None], laboratories, axis=0)
         self._elite = np.repeat(library.genes[None, :4], laboratories, axis=0)
         if base is not None:
-            self._next = self._of_base()
+            self._next = self._of(base)
 
     @property
     def genes(self) -> IntArray:
@@ -183,12 +183,10 @@ class AdaptivePolicy:
         """As of ``Chooser``."""
         return self._twin.plans.actions(self._next)
 
-    def _of_base(self) -> IntArray:
-        """What the base would do next, as genes, ``(L, genes)``; none without a base."""
-        if self._base is None:
-            return self._elite[:, 0][:0]
+    def _of(self, base: Base) -> IntArray:
+        """What the base would do next, as genes, ``(L, genes)``."""
         plans, choices = self._twin.plans, self._twin.plans.choices
-        return np.stack([plans.snap(choices.steps(a)) for a in _ended(self._base.choose())])
+        return np.stack([plans.snap(choices.steps(a)) for a in _ended(base.choose())])
 
     def learn(self, seen: Seen) -> None:
         """As of ``Chooser``; works out the next plan."""
@@ -210,7 +208,7 @@ class AdaptivePolicy:
         made = np.stack(self._made, axis=1) if done else pool[:, :0]
         candidates = np.concatenate([made, pool], axis=1)
         if self._base is not None:
-            candidates = np.concatenate([candidates, self._of_base()[:, None]], axis=1)
+            candidates = np.concatenate([candidates, self._of(self._base)[:, None]], axis=1)
         expected, bills = self._look(candidates, asked.belief.members)
         mean, cost = expected.mean(axis=1), bills.mean(axis=1)
         for n in range(len(candidates)):

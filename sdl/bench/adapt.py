@@ -37,6 +37,7 @@ from agents.reference import SMALL
 from agents.trial import SEEDS, TOLERANCE, Trial
 from sdl.bench.report import BenchReport, Gate, Row, commit, machine, mean_row
 from sdl.chemistry.system import load_system
+from sdl.core.errors import ConfigError
 from sdl.core.extras import require_extra
 from sdl.core.model import content_hash
 from sdl.core.seeds import generator
@@ -131,9 +132,14 @@ def run(
         tasks: Names of tasks with a space.
         split: Range of the laboratories; anything but ``judge`` is for development.
         sizes: Of the searches.
+
+    Raises:
+        ConfigError: A package is not installed, or there is no policy at the path.
     """
     require_extra("bayes", "the bench adapt", "torch", "gpytorch")
     names = tuple(tasks or (TASKS[:1] if quick else TASKS))
+    for name in names:
+        _policy_files(name, policy)  # refused before anything is worked out
     count = min(laboratories, 3) if quick else laboratories
     sizes = sizes or Sizes()
     groups = {name: judge(name, count, experiments, policy, split, sizes) for name in names}
@@ -290,11 +296,7 @@ def _trained(
 
     The best fixed recipe where none is shipped.
     """
-    shipped = Path(str(resources.files("agents") / "policies"))
-    own = shipped / ready.task.name
-    folder = policy or (own if own.is_dir() else shipped / "all-targets")
-    files = sorted(folder.rglob("*.safetensors")) if folder.is_dir() else [folder]
-    files = [file for file in files if file.is_file()]
+    files = _policy_files(ready.task.name, policy)
     if not files:
         return [lambda: FixedChooser("unadapted", ready.twin, ready.fixed, count)]
     from agents.adapting.unadapted import UnadaptedPolicy
@@ -303,6 +305,27 @@ def _trained(
         return lambda: UnadaptedPolicy(file, ready.task, count, remembers=remembers)
 
     return [of(file) for file in files]
+
+
+def _policy_files(name: str, policy: Path | None) -> list[Path]:
+    """Files of the trained policies that play a task.
+
+    Raises:
+        ConfigError: There is no policy at the path that was asked for.
+    """
+    shipped = Path(str(resources.files("agents") / "policies"))
+    own = shipped / name
+    folder = policy or (own if own.is_dir() else shipped / "all-targets")
+    files = sorted(folder.rglob("*.safetensors")) if folder.is_dir() else [folder]
+    files = [file for file in files if file.is_file()]
+    if policy is not None and not files:
+        raise ConfigError(
+            "there is no such policy",
+            got=str(policy),
+            allowed="a policy of `sdl train`, or a folder with some",
+            do="check the path, or leave --policy out for the shipped ones",
+        )
+    return files
 
 
 def _task_rows(name: str, groups: Sequence[Group]) -> list[Row]:

@@ -185,27 +185,7 @@ def judge_from_logs(
             do="leave it out, or add --logs",
         )
     logs = read_minari(data)
-    file = _policy_file(Path(policy))
-    if policy == "random":
-        mixture, layout = Mixture(None, logs.source.nvec, 1.0), _layout(logs)
-    elif file is not None:
-        artifact = _cursor_policy(file)
-        layout = artifact.card.layout
-        if (layout.nvec, layout.entries) != (logs.source.nvec, logs.source.entries):
-            raise ConfigError(
-                "the logs are of other spaces than the policy",
-                got=f"{len(logs.source.entries)} numbers, heads {logs.source.nvec}",
-                allowed=f"{len(layout.entries)} numbers, heads {layout.nvec}",
-                do="use logs of the environment that the policy is for",
-            )
-        mixture = Mixture(artifact.actor, layout.nvec, 0.0, 1.0 if drawn else GREEDY)
-    else:
-        raise ConfigError(
-            "there is no such policy",
-            got=repr(policy),
-            allowed="the path of a trained policy, or random",
-            do="train one with `sdl train`",
-        )
+    mixture, layout = _asked_about(policy, logs, drawn=drawn)
     judge = Judge(logs, layout, seed=seed)  # refuses first what cannot be judged
     sys.stderr.write(f"fitting values to {logs.count} episodes: about three minutes of one core\n")
     found = judge.judge(mixture)
@@ -225,6 +205,30 @@ def judge_from_logs(
         "told": found.told,
         "reach": found.reach,
     }
+
+
+def _asked_about(policy: str, logs: Episodes, *, drawn: bool) -> tuple[Mixture, Any]:
+    """The policy that is to be judged, and the layout of its networks."""
+    file = _policy_file(Path(policy))
+    if policy == "random":
+        return Mixture(None, logs.source.nvec, 1.0), _layout(logs)
+    if file is None:
+        raise ConfigError(
+            "there is no such policy",
+            got=repr(policy),
+            allowed="the path of a trained policy, or random",
+            do="train one with `sdl train`",
+        )
+    artifact = _cursor_policy(file)
+    layout = artifact.card.layout
+    if (layout.nvec, layout.entries) != (logs.source.nvec, logs.source.entries):
+        raise ConfigError(
+            "the logs are of other spaces than the policy",
+            got=f"{len(logs.source.entries)} numbers, heads {logs.source.nvec}",
+            allowed=f"{len(layout.entries)} numbers, heads {layout.nvec}",
+            do="use logs of the environment that the policy is for",
+        )
+    return Mixture(artifact.actor, layout.nvec, 0.0, 1.0 if drawn else GREEDY), layout
 
 
 def _layout(logs: Episodes) -> Any:

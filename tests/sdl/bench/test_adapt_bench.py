@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from adapt_tiny import SIZES, TASK
 from sdl.bench import adapt
+from sdl.core.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +25,11 @@ def test_a_group_has_everybodys_regrets_and_drops(ready: adapt.Prepared) -> None
         assert np.isfinite(values).all()
     # The best fixed recipe is among the plans that the oracle has to beat.
     assert (group.regrets["unadapted"] >= -1e-9).all()
+
+
+def test_an_absent_policy_is_not_replaced_by_another() -> None:
+    with pytest.raises(ConfigError, match="no such policy"):
+        adapt.run(policy=Path("gone.safetensors"), split="tune", sizes=SIZES)
 
 
 def test_rows_and_gates_follow_from_the_regrets() -> None:

@@ -101,4 +101,5 @@ def test_whatever_comes_in_can_be_stored() -> None:
     )
 )
 def test_conversion_gives_strict_json(value: object) -> None:
-    json.dumps(to_json(value), allow_nan=False).encode()
+    found = to_json(value)
+    assert json.loads(json.dumps(found, allow_nan=False).encode()) == found
