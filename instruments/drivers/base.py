@@ -6,7 +6,7 @@ import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from instruments.drivers.job import Job, JobRecord
 from sdl.core.capabilities import Station
@@ -21,11 +21,11 @@ class Driver(ABC):
         station: Name and limits.
     """
 
-    verb: ClassVar[Verb]
+    verb: Verb
     """The only verb the station knows."""
-    arguments: ClassVar[frozenset[str]]
+    arguments: frozenset[str]
     """Names of the arguments it understands; another one is refused."""
-    result_units: ClassVar[Mapping[str, str]]
+    result_units: Mapping[str, str]
     """Names and units of what it reports at the end of a job; text has the unit ``""``."""
 
     def __init__(self, station: Station) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import Any
 
 from instruments.drivers.base import Driver
 from instruments.drivers.job import Job, JobRecord, JobState
@@ -101,9 +101,9 @@ class VirtualDriver(Driver):
 class DispenserDriver(VirtualDriver):
     """Doses powder into the vial on its balance."""
 
-    verb: ClassVar[Verb] = Verb.DISPENSE
-    arguments: ClassVar[frozenset[str]] = frozenset({"lot", "mass_mg", "balance_before_mg"})
-    result_units: ClassVar[Mapping[str, str]] = {
+    verb = Verb.DISPENSE
+    arguments = frozenset({"lot", "mass_mg", "balance_before_mg"})
+    result_units: Mapping[str, str] = {
         "balance_before_mg": "mg",
         "balance_after_mg": "mg",
     }
@@ -159,9 +159,9 @@ class DispenserDriver(VirtualDriver):
 class MixerDriver(VirtualDriver):
     """Mills the vial inside."""
 
-    verb: ClassVar[Verb] = Verb.MILL
-    arguments: ClassVar[frozenset[str]] = frozenset({"mill_min"})
-    result_units: ClassVar[Mapping[str, str]] = {"energy_kwh": "kWh"}
+    verb = Verb.MILL
+    arguments = frozenset({"mill_min"})
+    result_units: Mapping[str, str] = {"energy_kwh": "kWh"}
 
     def check(self, job: Job) -> None:
         """Milling time."""
@@ -176,11 +176,9 @@ class MixerDriver(VirtualDriver):
 class FurnaceDriver(VirtualDriver):
     """Holds a program, runs it by itself, logs it."""
 
-    verb: ClassVar[Verb] = Verb.ANNEAL
-    arguments: ClassVar[frozenset[str]] = frozenset(
-        {"temperature_c", "dwell_h", "ramp_c_per_min", "gas", "cooling"}
-    )
-    result_units: ClassVar[Mapping[str, str]] = {
+    verb = Verb.ANNEAL
+    arguments = frozenset({"temperature_c", "dwell_h", "ramp_c_per_min", "gas", "cooling"})
+    result_units: Mapping[str, str] = {
         "program": "",
         "energy_kwh": "kWh",
         "thermocouple_c": "degC",
@@ -238,9 +236,9 @@ class PositionDriver(VirtualDriver):
 class QuenchDriver(PositionDriver):
     """Cools one vial at a time per position."""
 
-    verb: ClassVar[Verb] = Verb.QUENCH
-    arguments: ClassVar[frozenset[str]] = frozenset({"cooling"})
-    result_units: ClassVar[Mapping[str, str]] = {}
+    verb = Verb.QUENCH
+    arguments = frozenset({"cooling"})
+    result_units: Mapping[str, str] = {}
 
     def check(self, job: Job) -> None:
         """One sample and a cooling the station has."""
@@ -255,9 +253,9 @@ class QuenchDriver(PositionDriver):
 class WasherDriver(PositionDriver):
     """Stirs a vial's powder in water, filters and dries it; one vial at a time per position."""
 
-    verb: ClassVar[Verb] = Verb.WASH
-    arguments: ClassVar[frozenset[str]] = frozenset({"solvent", "duration_min"})
-    result_units: ClassVar[Mapping[str, str]] = {"energy_kwh": "kWh"}
+    verb = Verb.WASH
+    arguments = frozenset({"solvent", "duration_min"})
+    result_units: Mapping[str, str] = {"energy_kwh": "kWh"}
 
     def check(self, job: Job) -> None:
         """One sample, a solvent the washer has, the time in it."""
@@ -293,9 +291,9 @@ class RecordingDriver(VirtualDriver):
 class DiffractometerDriver(RecordingDriver):
     """Records patterns and hands them over as content-addressed files."""
 
-    verb: ClassVar[Verb] = Verb.SCAN
-    arguments: ClassVar[frozenset[str]] = frozenset({"scan_min"})
-    result_units: ClassVar[Mapping[str, str]] = {
+    verb = Verb.SCAN
+    arguments = frozenset({"scan_min"})
+    result_units: Mapping[str, str] = {
         "pattern": "",
         "two_theta_start_deg": "deg",
         "two_theta_step_deg": "deg",
@@ -323,9 +321,9 @@ class DiffractometerDriver(RecordingDriver):
 class MagnetometerDriver(RecordingDriver):
     """Measures magnetisation against field or temperature; curves are content-addressed files."""
 
-    verb: ClassVar[Verb] = Verb.MEASURE
-    arguments: ClassVar[frozenset[str]] = frozenset({"property", "temperature_c"})
-    result_units: ClassVar[Mapping[str, str]] = {
+    verb = Verb.MEASURE
+    arguments = frozenset({"property", "temperature_c"})
+    result_units: Mapping[str, str] = {
         "curve": "",
         "property": "",
         "temperature_c": "degC",
@@ -356,9 +354,9 @@ class MagnetometerDriver(RecordingDriver):
 class TransferDriver(VirtualDriver):
     """The arm that moves vials between rack and stations."""
 
-    verb: ClassVar[Verb] = Verb.TRANSFER
-    arguments: ClassVar[frozenset[str]] = frozenset({"sample", "origin", "destination"})
-    result_units: ClassVar[Mapping[str, str]] = {"place": ""}
+    verb = Verb.TRANSFER
+    arguments = frozenset({"sample", "origin", "destination"})
+    result_units: Mapping[str, str] = {"place": ""}
 
     def check(self, job: Job) -> None:
         """One vial, from and to places that exist."""

@@ -8,6 +8,8 @@
   x ChemistryError         a chemical system is inconsistent or incomplete
   x LabError               the laboratory could not do what it was told
     - DeviceError          one device failed
+      . LinkError          it does not answer: no connection, no reply before the deadline
+      . ProtocolError      it answers what its protocol does not allow
     - BusyError            the station or the engine is in use
   x JournalError           the record cannot be used (exit code 2)
     - JournalLockedError   another controller owns it
@@ -145,6 +147,14 @@ class LabError(SdlError):
 
 class DeviceError(LabError):
     """One device refused or failed."""
+
+
+class LinkError(DeviceError):
+    """A device does not answer: no connection, or no reply before the deadline."""
+
+
+class ProtocolError(DeviceError):
+    """A device answered something that its protocol does not allow; the message shows the bytes."""
 
 
 class BusyError(LabError):

@@ -1,0 +1,108 @@
+"""Drivers by the name that a laboratory file gives; each is imported when it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from instruments.drivers.wired import WiredDriver
+from instruments.site import Site
+from sdl.core.errors import ConfigError
+from sdl.core.lab import LabFile, LabStation
+from sdl.core.yaml import place_of
+
+ENTRY_POINTS = "solid_state_sdl.drivers"
+"""Group in which other distributions name their drivers: ``my-furnace = "package.module:Class"``.
+Installed distributions are trusted as code; files and peers never choose a class."""
+
+SHIPPED: Mapping[str, str] = {
+    "aeris": "instruments.drivers.aeris:AerisStation",
+    "epics-furnace": "instruments.drivers.epics_furnace:EpicsFurnaceStation",
+    "eurotherm": "instruments.drivers.furnace:EurothermStation",
+    "file-drop": "instruments.drivers.file_drop:FileDropStation",
+    "human": "instruments.drivers.human:HumanStation",
+    "modbus-mill": "instruments.drivers.timer:MillStation",
+    "modbus-quench": "instruments.drivers.timer:QuenchTimerStation",
+    "mt-sics-dosing": "instruments.drivers.dosing:DosingStation",
+    "ur-arm": "instruments.drivers.arm:ArmStation",
+}
+
+
+def driver_names() -> tuple[str, ...]:
+    """Names of every driver that is installed."""
+    return tuple(sorted({*SHIPPED, *(e.name for e in entry_points(group=ENTRY_POINTS))}))
+
+
+def driver_class(name: str) -> type[WiredDriver]:
+    """The driver of a name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if name in SHIPPED:
+        module, _, attribute = SHIPPED[name].partition(":")
+        return getattr(import_module(module), attribute)
+    for entry in entry_points(group=ENTRY_POINTS):
+        if entry.name == name:
+            found = entry.load()
+            if isinstance(found, type) and issubclass(found, WiredDriver):
+                return found
+            raise ConfigError(
+                f"the driver {name} of {entry.dist and entry.dist.name} is no WiredDriver",
+                got=entry.value,
+                do="correct the entry point of that distribution",
+            )
+    near = difflib.get_close_matches(name, driver_names(), n=1)
+    raise ConfigError(
+        "there is no such driver",
+        got=repr(name),
+        allowed=", ".join(driver_names()),
+        do=f"did you mean {near[0]!r}?" if near else "correct the key `driver`",
+    )
+
+
+def read_settings(station: LabStation, path: Path | None = None) -> Any:
+    """The settings of a station, checked against its driver's model.
+
+    Raises:
+        ConfigError: There is no such driver, or a setting is wrong; with file and line.
+    """
+    try:
+        model = driver_class(station.driver).Settings
+    except ConfigError as err:
+        where = None if path is None else place_of(path, "stations", station.name, "driver")
+        raise ConfigError(
+            err.what, got=err.got, allowed=err.allowed, do=err.do, where=where
+        ) from err
+    try:
+        return model.model_validate(station.settings)
+    except ValidationError as err:
+        first = err.errors()[0]
+        dotted = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"{station.name}, settings.{dotted}: {first['msg'].removeprefix('Value error, ')}",
+            got=repr(first.get("input"))[:100],
+            allowed=", ".join(model.model_fields),
+            do="correct this value",
+            where=path,
+        ) from err
+
+
+def make_drivers(lab: LabFile, site: Site, path: Path | None = None) -> dict[str, WiredDriver]:
+    """A driver for every station, by name; nothing is connected yet.
+
+    Raises:
+        ConfigError: A driver or a setting is wrong, or a driver cannot run such a station.
+        MissingExtraError: A package is not installed.
+    """
+    drivers: dict[str, WiredDriver] = {}
+    for station in lab.stations:
+        settings = read_settings(station, path)
+        drivers[station.name] = driver_class(station.driver)(station.plain(), site, settings)
+    return drivers

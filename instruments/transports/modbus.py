@@ -1,0 +1,85 @@
+"""A Modbus TCP device: registers in and out, each write read back by whoever needs it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from pymodbus.pdu import ModbusPDU
+
+from instruments.protocols import modbus
+from instruments.transports.tcp import DEADLINE_S, TcpLink
+from sdl.core.lab import Endpoint
+
+
+class ModbusLink:
+    """One Modbus unit behind one TCP connection.
+
+    Every method raises ``LinkError`` without an answer in time and ``ProtocolError`` on a wrong one
+    or on an exception of the device.
+
+    Args:
+        name: Instrument, for messages.
+        endpoint: Where the device or its gateway listens.
+        unit: Number of the device behind it.
+        deadline_s: Wall time for one exchange, s.
+    """
+
+    def __init__(
+        self, name: str, endpoint: Endpoint, *, unit: int = 1, deadline_s: float = DEADLINE_S
+    ) -> None:
+        self.name = name
+        self.link = TcpLink(name, endpoint, deadline_s=deadline_s)
+        self._unit = unit
+        self._transaction = 0
+        self._counting = threading.Lock()
+
+    def read(self, address: int, count: int = 1) -> list[int]:
+        """Holding registers, 0 to 65535 each."""
+        return self._ask(modbus.read_registers(address, count))
+
+    def read_inputs(self, address: int, count: int = 1) -> list[int]:
+        """Input registers, 0 to 65535 each."""
+        return self._ask(modbus.read_inputs(address, count))
+
+    def read_coils(self, address: int, count: int = 1) -> list[int]:
+        """Coils, 0 or 1 each."""
+        return self._ask(modbus.read_coils(address, count))
+
+    def read_contacts(self, address: int, count: int = 1) -> list[int]:
+        """Discrete inputs, 0 or 1 each."""
+        return self._ask(modbus.read_contacts(address, count))
+
+    def read_float(self, address: int) -> float:
+        """Two registers as a float, high word first."""
+        return modbus.float32(self.read(address, 2))
+
+    def write(self, address: int, value: int) -> None:
+        """One holding register."""
+        self._ask(modbus.write_register(address, value))
+
+    def write_many(self, address: int, values: Sequence[int]) -> None:
+        """Consecutive holding registers in one request."""
+        self._ask(modbus.write_registers(address, values))
+
+    def write_coil(self, address: int, on: bool) -> None:
+        """One coil."""
+        self._ask(modbus.write_coil(address, on))
+
+    def close(self) -> None:
+        """Closes the connection; the next exchange opens it again."""
+        self.link.close()
+
+    def _ask(self, request: ModbusPDU) -> list[int]:
+        with self._counting:
+            self._transaction = self._transaction % 65535 + 1
+            transaction = self._transaction
+        sent = modbus.encode(request, self._unit, transaction)
+        try:
+            answer = self.link.exchange(sent, modbus.frame)
+            return modbus.decode(answer, request, self._unit, transaction, self.name)
+        except modbus.ProtocolError as err:
+            if "refused" not in err.what:
+                # Out of step with the device: the next exchange starts on a new connection.
+                self.link.close()
+            raise

@@ -1,0 +1,1 @@
+"""Protocol-true simulators of instruments on loopback sockets, backed by the virtual world."""
