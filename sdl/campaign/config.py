@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -14,6 +15,9 @@ from pydantic import (
 
 from sdl.core.model import Frozen, SafeId
 from sdl.core.units import Celsius, Hours
+
+LABS = ("virtual", "fast", "table")
+"""Laboratories without a file."""
 
 
 class BudgetConfig(Frozen):
@@ -61,7 +65,8 @@ class CampaignConfig(Frozen):
     name: SafeId
     task: str
     """Name of a task that ships with the project, or the path of a task file."""
-    lab: Literal["virtual", "fast", "table"] = "virtual"
+    lab: str = "virtual"
+    """virtual, fast, table, or the path of a laboratory file (YAML)."""
     policy: str = "default"
     model: Annotated[str | None, Field(exclude_if=lambda v: v is None)] = None
     """Policy file of the policy ``rl``: its path, or that of its folder; in a journal its hash."""
@@ -77,6 +82,20 @@ class CampaignConfig(Frozen):
     """Which hidden laboratory the virtual world draws."""
     store: str | None = None
     """``sqlite:///path/campaign.db``; ``runs/<name>/campaign.db`` if absent."""
+
+    @field_validator("lab")
+    @classmethod
+    def _known_lab(cls, value: str) -> str:
+        if value not in LABS and not value.endswith((".yaml", ".yml")):
+            raise ValueError(
+                f"no such laboratory; allowed: {', '.join(LABS)}, or the path of a lab.yaml"
+            )
+        return value
+
+    @property
+    def lab_file(self) -> Path | None:
+        """The laboratory file; ``None`` for the laboratories that need none."""
+        return None if self.lab in LABS else Path(self.lab)
 
     @field_validator("approve", mode="wrap")
     @classmethod

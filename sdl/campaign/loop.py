@@ -54,7 +54,7 @@ from sdl.core.material import (
 )
 from sdl.core.model import Frozen
 from sdl.core.proposal import Request, SampleView
-from sdl.core.protocols import Lab, Learner, Policy
+from sdl.core.protocols import Lab, Learner, Policy, WatchedLab
 from sdl.core.recipe import Step, Stop
 from sdl.core.seeds import key_of
 from sdl.journal.journal import Journal
@@ -132,7 +132,8 @@ class Campaign:
     def step(self) -> bool:
         """Carries out the one next action; False when only a person can help."""
         return (
-            self._recover()
+            self._note()
+            or self._recover()
             or self._read()
             or self._end_sample()
             or self._learn()
@@ -142,6 +143,15 @@ class Campaign:
             or self._dispatch()
             or self._collect()
         )
+
+    def _note(self) -> bool:
+        """Journals what the laboratory has to tell beside the ends of commands."""
+        if not isinstance(self.lab, WatchedLab):
+            return False
+        noted = self.lab.notes()
+        if noted:
+            self._append(*noted)
+        return bool(noted)
 
     def _take(self, event: Event) -> None:
         self.state.apply(event)

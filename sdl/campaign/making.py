@@ -53,7 +53,7 @@ def make_lab(setting: Setting) -> Lab:
         ConfigError: The journal is no file beside which a world could be kept.
         MissingExtraError: A package is not installed.
     """
-    return _MAKERS[setting.config.lab](setting)
+    return _MAKERS.get(setting.config.lab, _wired)(setting)
 
 
 def _world_words(setting: Setting) -> dict[str, Any]:
@@ -88,6 +88,13 @@ def _exists(setting: Setting) -> bool:
     """A lost world must not be replaced by an empty one once anything has been done in it."""
     path = world_file(setting.url)
     return path is not None and (setting.has_acted or path.exists())
+
+
+def _wired(setting: Setting) -> Lab:
+    require_extra("lab", "a laboratory of instruments", "bluesky", "ophyd", "pymodbus")
+    from sdl.campaign.laboratory import open_lab
+
+    return open_lab(setting)
 
 
 def _table(setting: Setting) -> Lab:

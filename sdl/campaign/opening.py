@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from agents.registry import make_policy, policy_names, pool_policies, trained_policies
 from sdl.campaign.config import CampaignConfig
+from sdl.campaign.laboratory import read_lab
 from sdl.campaign.loop import Campaign
 from sdl.campaign.making import Setting, make_lab
 from sdl.campaign.places import world_file
@@ -32,8 +33,12 @@ MODEL_FILE = "policy.safetensors"
 """The policy file in the folder of a training run."""
 
 
-def read_config(path: Path) -> tuple[CampaignConfig, Task]:
-    """The campaign file and its task.
+def read_config(path: Path, lab: Path | None = None) -> tuple[CampaignConfig, Task]:
+    """The campaign file and its task; in a laboratory of a file, with that laboratory's stations.
+
+    Args:
+        path: The campaign file.
+        lab: A laboratory file instead of what the campaign file says.
 
     Raises:
         ConfigError: With file, line, what was given, what is allowed, what to do.
@@ -41,6 +46,10 @@ def read_config(path: Path) -> tuple[CampaignConfig, Task]:
     config = load(path, CampaignConfig, "the campaign file")
     if config.model is not None:
         config = config.model_copy(update={"model": str(path.parent / config.model)})
+    if lab is not None:
+        config = config.model_copy(update={"lab": str(lab.resolve())})
+    elif config.lab_file is not None:
+        config = config.model_copy(update={"lab": str((path.parent / config.lab).resolve())})
     try:
         task = load_task(config.task, path.parent)
     except ConfigError as err:
@@ -49,6 +58,10 @@ def read_config(path: Path) -> tuple[CampaignConfig, Task]:
         raise ConfigError(
             err.what, got=err.got, allowed=err.allowed, do=err.do, where=place_of(path, "task")
         ) from err
+    if config.lab_file is not None:
+        file = read_lab(config.lab_file)
+        laboratory = file.capabilities(task.laboratory.shelf)
+        task = task.model_copy(update={"laboratory": laboratory})
     check_consistency(config, task, path)
     return config, task
 
@@ -74,7 +87,7 @@ def check_consistency(config: CampaignConfig, task: Task, path: Path) -> None:
         raise ConfigError(
             f"the task {task.name} cannot be run in this laboratory",
             got=f"lab: {config.lab}",
-            allowed="table" if replays else "virtual, fast",
+            allowed="table" if replays else "virtual, fast, or a laboratory file",
             do="correct the key `lab` or the key `task`",
             where=place_of(path, "lab"),
         )
@@ -163,7 +176,7 @@ def begin(config: CampaignConfig, task: Task, url: str) -> Campaign:
     model = _read_model(config)
     if model is not None:  # a campaign is told by what is in the file, wherever it lies
         config = config.model_copy(update={"model": hashlib.sha256(model).hexdigest()})
-    world = world_file(url) if config.lab != "table" else None
+    world = world_file(url) if config.lab in ("virtual", "fast") else None
     if world is not None and world.exists():
         raise JournalError(
             "there is a virtual world here whose journal is gone",

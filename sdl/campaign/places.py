@@ -15,6 +15,8 @@ MEMORY = "sqlite://"
 
 JOURNAL_NAME = "campaign.db"
 WORLD_NAME = "world.db"
+NOTEBOOK_NAME = "stations.db"
+"""What the drivers noted, beside the journal."""
 
 
 def url_for(file: Path) -> str:

@@ -39,8 +39,11 @@ class Scheduler:
         self._transfer = transfers[0].name if transfers else None
 
     def next(self, state: CampaignState) -> Intended | RunBooked | None:
-        """The next command to intend or furnace run to book; ``None`` when all must wait."""
-        busy = {c.station for c in state.open_commands.values()}
+        """The next command to intend or furnace run to book; ``None`` when all must wait.
+
+        A quarantined station gets no work; what stands in it is carried back to the rack.
+        """
+        busy = {c.station for c in state.open_commands.values()} | state.quarantined.keys()
         for work in (self._replay, self._work, self._book_furnace):
             decision = work(state, busy)
             if decision is not None:
@@ -94,11 +97,13 @@ class Scheduler:
                 continue
             if act.verb is Verb.ANNEAL:
                 together = self._complete_run(state, sample)
-                if together is not None:
+                if together is not None and station.name not in state.quarantined:
                     return self._command(
                         state, station.name, act.verb, together, act.effect, act.args
                     )
-            elif station.name not in busy or station.capacity > 1:
+            elif station.name not in state.quarantined and (
+                station.name not in busy or station.capacity > 1
+            ):
                 return self._command(
                     state, station.name, act.verb, [sample.id], act.effect, act.args
                 )
@@ -129,7 +134,7 @@ class Scheduler:
         ]
         for _, act in waiting:
             for furnace in furnaces_for(act, self._capabilities):
-                if state.occupants(furnace.name):
+                if furnace.name in state.quarantined or state.occupants(furnace.name):
                     continue
                 same = [sample.id for sample, other in waiting if other.args == act.args]
                 return RunBooked(
@@ -155,8 +160,11 @@ class Scheduler:
         if sample.failure is not None or act is None:
             return RACK
         if sample.place != RACK:
-            if self._capabilities.station(sample.place).kind is act.kind and not _run_is_over(
-                state, sample, act
+            here = self._capabilities.station(sample.place).kind is act.kind
+            if (
+                here
+                and sample.place not in state.quarantined
+                and not _run_is_over(state, sample, act)
             ):
                 return None
             if act.starts_hot:
@@ -169,7 +177,8 @@ class Scheduler:
     def _free(self, state: CampaignState, kind: StationKind) -> str | None:
         """The first station of a kind with room."""
         for station in self._capabilities.of_kind(kind):
-            if len(state.occupants(station.name)) < station.capacity:
+            room = len(state.occupants(station.name)) < station.capacity
+            if room and station.name not in state.quarantined:
                 return station.name
         return None
 

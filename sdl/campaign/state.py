@@ -23,11 +23,13 @@ from sdl.core.event import (
     Finished,
     Intended,
     Learned,
+    Noted,
     Observed,
     Proposed,
     Rejected,
     RunBooked,
     Stopped,
+    Topic,
     Vetoed,
 )
 from sdl.core.material import Observation, SampleState, last_measurement, last_scan
@@ -122,6 +124,8 @@ class CampaignState:
     learned_after: int = 0
     """Number of finished samples at the last LEARNED."""
     stopped: Stopped | None = None
+    quarantined: dict[str, str] = field(default_factory=dict)
+    """Stations that take no more work, with the reason."""
 
     def apply(self, event: Event) -> None:
         """Takes one event in; events must come in the order of the journal."""
@@ -169,8 +173,24 @@ class CampaignState:
                 self.learned_after = len(self.finished)
             case EventKind.STOPPED:
                 self.stopped = event.read(Stopped)
+            case EventKind.NOTED:
+                self._note(event.read(Noted))
             case EventKind.BOOT:
                 pass
+
+    def _note(self, noted: Noted) -> None:
+        if noted.topic is Topic.QUARANTINE:
+            self.quarantined[noted.station] = noted.message
+            self._unbook(noted.station)
+        elif noted.topic is Topic.RELEASE:
+            self.quarantined.pop(noted.station, None)
+
+    def _unbook(self, station: str) -> None:
+        """Samples that wait on the rack for a furnace may go to another one."""
+        for sample in self.active.values():
+            idle = sample.place == RACK and sample.open_command is None
+            if idle and sample.run is not None and self.runs[sample.run].station == station:
+                self._leave(sample, sample.run)
 
     def _accept(self, accepted: Accepted) -> None:
         proposal = self.undecided.pop(accepted.proposal)

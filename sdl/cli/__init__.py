@@ -18,7 +18,7 @@ def main() -> int:
 
     try:
         check_layout()
-        from sdl.cli.app import app
+        from sdl.cli.lab_app import app
 
         app()
     except SdlError as err:

@@ -48,6 +48,9 @@ def _print_json(value: Any) -> None:
 def run(
     campaign: CampaignFile,
     out: Annotated[Path | None, typer.Option(help="Folder for the journal and the report.")] = None,
+    lab: Annotated[
+        Path | None, typer.Option(help="A laboratory file, instead of the campaign's `lab`.")
+    ] = None,
     fresh: Annotated[
         bool, typer.Option(help="Move an earlier campaign in the folder aside and start anew.")
     ] = False,
@@ -59,7 +62,9 @@ def run(
     """Runs a campaign from its file: designs, makes, measures, learns, repeats."""
     from sdl.cli.campaigns import run_campaign
 
-    raise typer.Exit(run_campaign(campaign, out, fresh=fresh, seed=seed, with_report=report))
+    raise typer.Exit(
+        run_campaign(campaign, out, lab=lab, fresh=fresh, seed=seed, with_report=report)
+    )
 
 
 @app.command(epilog="Example: sdl resume runs/first --approve P3 --by 'A. Chemist'")
@@ -133,13 +138,14 @@ def report(
 @app.command(epilog="Example: sdl schema campaign > campaign.schema.json")
 def schema(
     what: Annotated[
-        str, typer.Argument(help="campaign, task, recipe, simulation or train.")
+        str, typer.Argument(help="campaign, lab, task, recipe, simulation or train.")
     ] = "campaign",
 ) -> None:
     """Prints the JSON Schema of a file, for completion in YAML editors."""
     from agents.learning.config import TrainConfig
     from sdl.campaign.config import CampaignConfig
     from sdl.core.errors import ConfigError
+    from sdl.core.lab import LabFile
     from sdl.core.recipe import Recipe
     from sdl.core.schema import json_schema
     from sdl.tasks.task import Task
@@ -147,6 +153,7 @@ def schema(
 
     models = {
         "campaign": CampaignConfig,
+        "lab": LabFile,
         "task": Task,
         "recipe": Recipe,
         "simulation": RecipeFile,
@@ -314,17 +321,34 @@ def export(
         show_export(found)
 
 
-@app.command(epilog="Example: sdl doctor --system ba-ti-c-o")
+@app.command(epilog="Example: sdl doctor --lab labs/loopback.yaml")
 def doctor(
     system: Annotated[
         str | None, typer.Option(help="Name, or path of your own system file; all if left out.")
+    ] = None,
+    lab: Annotated[
+        Path | None, typer.Option(help="Check the instruments of this laboratory file instead.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Checks chemical systems: elements, energies, structures, sources, priors.
 
-    Exits 0 when every check passed (warnings are told), 1 when one failed.
+    With --lab: connects to every instrument of a laboratory, identifies and reads it, compares its
+    limits with the file's; moves nothing. Exits 0 when every check passed (warnings are told), 1
+    when one failed.
     """
+    if lab is not None:
+        from sdl.core.extras import require_extra
+
+        require_extra("lab", "a laboratory of instruments", "bluesky", "ophyd", "pymodbus")
+        from sdl.cli.laboratories import examine_lab, show_lab
+
+        findings = examine_lab(lab)
+        if as_json:
+            _print_json([f.model_dump(mode="json") for f in findings])
+        else:
+            show_lab(lab, findings)
+        raise typer.Exit(int(any(f.state == "failed" for f in findings)))
     from sdl.cli.doctor import examine_systems, show, to_json
 
     examinations = examine_systems(system)

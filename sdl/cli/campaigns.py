@@ -22,6 +22,7 @@ from sdl.core.errors import ConfigError, JournalError
 from sdl.core.event import Approved, Event, Rejected
 from sdl.core.material import Reading
 from sdl.core.property import QUANTITIES
+from sdl.core.protocols import WatchedLab
 from sdl.core.recipe import Recipe
 from sdl.journal.journal import Journal
 from sdl.journal.lock import OwnerLock, owner_of
@@ -32,7 +33,13 @@ EXIT_CODES = {Standing.STOPPED: 0, Standing.WAITING: 3, Standing.PAUSED: 3}
 
 
 def run_campaign(
-    file: Path, out: Path | None, *, fresh: bool, seed: int | None, with_report: bool
+    file: Path,
+    out: Path | None,
+    *,
+    lab: Path | None = None,
+    fresh: bool,
+    seed: int | None,
+    with_report: bool,
 ) -> int:
     """``sdl run``: returns the exit code.
 
@@ -40,7 +47,7 @@ def run_campaign(
         ConfigError: The campaign file or its task is wrong.
         JournalError: There is a campaign in the folder already.
     """
-    config, task = read_config(file)
+    config, task = read_config(file, lab)
     if seed is not None:
         config = CampaignConfig.model_validate({**config.model_dump(), "seed": seed})
     url = store_url(config, out)
@@ -176,6 +183,8 @@ def _closing_words(campaign: Campaign, standing: Standing, folder: Path | None) 
     if standing is Standing.PAUSED:
         done = f"paused{where} after {len(state.finished)} experiments"
         return f"{done}: {words}. Go on with `sdl resume {folder}`."
+    if not state.undecided and isinstance(campaign.lab, WatchedLab):
+        return _waiting_words(campaign, campaign.lab, where, folder)
     asked = [
         p
         for p in state.undecided.values()
@@ -190,6 +199,17 @@ def _closing_words(campaign: Campaign, standing: Standing, folder: Path | None) 
         lines.append(f"  behind it: {', '.join(behind)}")
     names = " ".join(f"--approve {p.id}" for p in asked)
     lines.append(f"Go on with `sdl resume {folder} {names} --by NAME` or `--reject`.")
+    return "\n".join(lines)
+
+
+def _waiting_words(campaign: Campaign, lab: WatchedLab, where: str, folder: Path | None) -> str:
+    """What only a person can do now: requests of human stations, stations in quarantine."""
+    lines = [f"waiting for a person{where}:"]
+    lines += [f"  {request}" for request in lab.waiting_for()]
+    for station, why in campaign.state.quarantined.items():
+        lines.append(f"  {station} is quarantined: {why}")
+        lines.append(f"      `sdl release {folder} {station} --by NAME` puts it back to work")
+    lines.append(f"Go on with `sdl resume {folder}`.")
     return "\n".join(lines)
 
 

@@ -36,18 +36,24 @@ class VirtualClock:
 
 
 class MonotonicClock:
-    """Real time from the monotonic clock, unmoved by changes of the wall clock."""
+    """Time from the monotonic clock, unmoved by changes of the wall clock.
 
-    def __init__(self, start_s: float = 0.0) -> None:
-        self._offset_s = start_s - time.monotonic()
+    Args:
+        start_s: Laboratory time now, s.
+        scale: Laboratory seconds in a second: 1 in reality, more in a simulated laboratory.
+    """
+
+    def __init__(self, start_s: float = 0.0, scale: float = 1.0) -> None:
+        self.scale = scale
+        self._offset_s = start_s - time.monotonic() * scale
 
     def now_s(self) -> float:
         """Present laboratory time, s."""
-        return time.monotonic() + self._offset_s
+        return time.monotonic() * self.scale + self._offset_s
 
     def advance_to(self, time_s: float) -> float:
         """Sleeps until ``time_s``."""
-        remaining_s = time_s - self.now_s()
+        remaining_s = (time_s - self.now_s()) / self.scale
         if remaining_s > 0:
             time.sleep(remaining_s)
         return self.now_s()

@@ -37,6 +37,7 @@ class EventKind(StrEnum):
     FINISHED = "FINISHED"
     LEARNED = "LEARNED"
     STOPPED = "STOPPED"
+    NOTED = "NOTED"
 
 
 class CampaignBegun(Frozen):
@@ -185,6 +186,41 @@ class Stopped(Frozen):
     success: bool
 
 
+class Topic(StrEnum):
+    """What a note of the laboratory is about."""
+
+    QUARANTINE = "quarantine"
+    """A station takes no more work until it is released."""
+    RELEASE = "release"
+    """A person put a station back to work."""
+    INTERLOCK = "interlock"
+    """A condition stopped something; it stays tripped until it is reset."""
+    RESET = "reset"
+    """A person reset a tripped interlock."""
+    CONTROL = "control"
+    """A check of an instrument on something known."""
+    REFUSAL = "refusal"
+    """A driver or the supervisor refused an order."""
+    LINK = "link"
+    """A device was silent, or came back."""
+    GAP = "gap"
+    """No controller ran for a while; what the devices did meanwhile."""
+    SHADOW = "shadow"
+    """What would have been commanded; a person does it."""
+    PERSON = "person"
+    """What a person did: an answer, a sample moved by hand, an emergency stop."""
+
+
+class Noted(Frozen):
+    """Something about the laboratory that is neither a decision nor a command's end."""
+
+    topic: Topic
+    station: SafeId
+    message: str
+    """One sentence for the operator."""
+    values: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
 PAYLOADS: dict[EventKind, type[Frozen]] = {
     EventKind.CAMPAIGN: CampaignBegun,
     EventKind.BOOT: Boot,
@@ -202,6 +238,7 @@ PAYLOADS: dict[EventKind, type[Frozen]] = {
     EventKind.FINISHED: Finished,
     EventKind.LEARNED: Learned,
     EventKind.STOPPED: Stopped,
+    EventKind.NOTED: Noted,
 }
 """Payload model of each kind at its present version."""
 

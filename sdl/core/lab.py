@@ -59,13 +59,20 @@ def _endpoint_schema(_source: Any, _handler: Any) -> core_schema.CoreSchema:
             raise ValueError("not an endpoint; allowed: tcp://host:port")
         return Endpoint.of(value)
 
-    return core_schema.no_info_plain_validator_function(
+    return core_schema.no_info_before_validator_function(
         read,
+        core_schema.is_instance_schema(Endpoint),
         serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="always"),
     )
 
 
-EndpointText = Annotated[Endpoint, GetPydanticSchema(_endpoint_schema)]
+EndpointText = Annotated[
+    Endpoint,
+    GetPydanticSchema(
+        _endpoint_schema,
+        lambda _core, _handler: {"type": "string", "pattern": "^tcp://[^/]+:[0-9]+$"},
+    ),
+]
 """An endpoint as it stands in a file: ``tcp://127.0.0.1:502``."""
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from sdl.core.capabilities import Capabilities
 from sdl.core.command import Command, Inspection, LabEvent
-from sdl.core.event import Event
+from sdl.core.event import Event, Noted
 from sdl.core.proposal import ModelVersion, Proposal, Request, SampleView
 from sdl.core.recipe import Step
 
@@ -97,6 +97,19 @@ class Lab(Protocol):
 
     def close(self) -> None:
         """Lets go of devices and files."""
+        ...
+
+
+@runtime_checkable
+class WatchedLab(Protocol):
+    """A laboratory of instruments that can fail, be stopped, and wait for people."""
+
+    def notes(self) -> Sequence[Noted]:
+        """What happened beside the commands since the last call, in order."""
+        ...
+
+    def waiting_for(self) -> Sequence[str]:
+        """What persons are asked to do now, one sentence each."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -24,13 +25,16 @@ class SimulatedLaboratory:
         lab: The file; endpoints with port 0 get a free one.
         world: What stands behind the instruments.
         start_s: World time at the start, s.
+        folder: Where relative paths of the file begin.
 
     Raises:
         ConfigError: A station without a simulator, or a port that is taken.
     """
 
-    def __init__(self, lab: LabFile, world: World, *, start_s: float = 0.0) -> None:
-        self.plant = Plant(world, ScaledClock(lab.clock_scale, start_s))
+    def __init__(
+        self, lab: LabFile, world: World, *, start_s: float = 0.0, folder: Path = Path()
+    ) -> None:
+        self.plant = Plant(world, ScaledClock(lab.clock_scale, start_s), folder=folder)
         self.simulators: dict[str, WireSimulator] = {
             s.name: make_simulator(self.plant, s) for s in lab.stations if s.driver != "human"
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sdl.core.seeds import generator
 from simulators.world import World
@@ -46,11 +47,13 @@ class Plant:
         world: Truth; advanced to the clock whenever anybody looks.
         clock: World time.
         doors: Whether each furnace's door is open, by station; shut if absent.
+        folder: Where relative paths of the laboratory file begin.
     """
 
     world: World
     clock: ScaledClock
     doors: dict[str, bool] = field(default_factory=dict)
+    folder: Path = Path()
     _serial: int = 0
 
     def tick(self) -> float:

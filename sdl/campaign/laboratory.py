@@ -1,0 +1,149 @@
+"""Laboratories of files: read, checked, locked, opened, and simulated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdl.campaign.places import NOTEBOOK_NAME, journal_file
+from sdl.core.clock import MonotonicClock
+from sdl.core.errors import BusyError, ConfigError, JournalLockedError
+from sdl.core.event import Boot, Event, EventKind
+from sdl.core.lab import LabFile
+from sdl.core.yaml import load
+from sdl.journal.boot import boot_id
+from sdl.journal.lock import OwnerLock
+
+if TYPE_CHECKING:
+    from sdl.campaign.labs.wired import WiredLab
+    from sdl.campaign.making import Setting
+    from simulators.wire.laboratory import SimulatedLaboratory
+
+
+def read_lab(path: Path) -> LabFile:
+    """A laboratory file with the settings of every driver checked; nothing is connected.
+
+    Raises:
+        ConfigError: With file and line, what was given, what is allowed, what to do.
+        MissingExtraError: A package of a driver is not installed.
+    """
+    from instruments.registry import read_settings
+
+    lab = load(path, LabFile, "the laboratory file")
+    for station in lab.stations:
+        read_settings(station, path)
+    return lab
+
+
+def lock_lab(path: Path) -> OwnerLock:
+    """One controller for a laboratory at a time, whatever its campaign.
+
+    Raises:
+        BusyError: Another controller drives it.
+    """
+    try:
+        return OwnerLock.acquire(path.with_name(path.name + ".lock"), str(path))
+    except JournalLockedError as err:
+        raise BusyError(
+            "another controller drives this laboratory",
+            got=err.got,
+            allowed="one controller at a time",
+            do="end that campaign, or wait for it; a killed controller's lock is free at once",
+            where=path,
+        ) from err
+
+
+def laboratory_time_s(events: Sequence[Event], scale: float) -> float:
+    """Laboratory time now: time since the campaign's first start, with every pause counted.
+
+    Within one boot of the machine by the monotonic clock, across boots by UTC; never before the
+    last event.
+
+    Args:
+        events: The journal so far.
+        scale: Laboratory seconds in a second.
+    """
+    first = next((e.read(Boot) for e in events if e.kind is EventKind.BOOT), None)
+    last_s = max((e.time_s for e in events), default=0.0)
+    if first is None:
+        return last_s
+    if first.boot_id and first.boot_id == boot_id():
+        passed_s = time.monotonic() - first.monotonic_s
+    else:
+        passed_s = (datetime.now(UTC) - datetime.fromisoformat(first.utc)).total_seconds()
+    return max(passed_s * scale, last_s)
+
+
+def open_lab(setting: Setting) -> WiredLab:
+    """The laboratory of a campaign, with its notebook beside the journal.
+
+    Raises:
+        ConfigError: The file is wrong.
+        BusyError: Another controller drives it.
+        LabError: The notebook cannot be used.
+    """
+    from instruments.notebook import Notebook
+    from instruments.registry import make_drivers
+    from instruments.site import Site
+    from sdl.campaign.labs.wired import WiredLab
+
+    path = setting.config.lab_file
+    if path is None:
+        raise ConfigError("this campaign has no laboratory file", got=setting.config.lab)
+    lab = read_lab(path)
+    lock = lock_lab(path)
+    try:
+        journal = journal_file(setting.url)
+        notes = None if journal is None else journal.with_name(NOTEBOOK_NAME)
+        start_s = laboratory_time_s(setting.events, lab.clock_scale)
+        site = Site(
+            capabilities=setting.task.laboratory,
+            clock=MonotonicClock(start_s, lab.clock_scale),
+            clock_scale=lab.clock_scale,
+            notebook=Notebook(notes, setting.journal.epoch),
+            blobs=setting.journal.blobs,
+            folder=path.parent,
+        )
+        return WiredLab(
+            lab,
+            site,
+            make_drivers(lab, site, path),
+            done=setting.ended,
+            documents=setting.journal.documents.append,
+            lock=lock,
+        )
+    except BaseException:
+        lock.release()
+        raise
+
+
+def simulate_lab(lab: LabFile, folder: Path, world_path: Path | None = None) -> SimulatedLaboratory:
+    """Starts the simulators of a laboratory file over a new virtual world.
+
+    Args:
+        lab: The file.
+        folder: Where its relative paths begin.
+        world_path: File of the world; ``None`` keeps it in memory.
+
+    Raises:
+        ConfigError: The file has no ``simulated`` part, or a station has no simulator.
+        LabError: ``world_path`` exists.
+    """
+    from sdl.campaign.labs.common import make_world
+    from sdl.tasks.task import load_task
+    from simulators.wire.laboratory import SimulatedLaboratory
+
+    if lab.simulated is None:
+        raise ConfigError(
+            f"the laboratory {lab.name} does not say what stands behind its simulators",
+            got="no key `simulated`",
+            allowed="simulated: {task: batio3-coarse, laboratory: 0}",
+            do="add the key",
+        )
+    task = load_task(lab.simulated.task, folder)
+    task = task.model_copy(update={"laboratory": lab.capabilities(task.laboratory.shelf)})
+    world = make_world(task, lab.simulated.laboratory, None, world_path)
+    return SimulatedLaboratory(lab, world, folder=folder)

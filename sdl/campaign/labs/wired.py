@@ -1,0 +1,311 @@
+"""The laboratory of a file: instruments over their protocols, simulated or real.
+
+Every start and every collection is a short plan through the RunEngine; time is real (or scaled, in
+a simulated laboratory), and nobody but the devices says when something ends.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from instruments.devices.faces import faces_of
+from instruments.drivers.job import Job, JobRecord, JobState
+from instruments.drivers.wired import WiredDriver
+from instruments.engine import DocumentSink, Engine
+from instruments.plans import collect, start
+from instruments.site import Site
+from sdl.core.capabilities import Capabilities
+from sdl.core.command import Command, Inspection, LabEvent, Presence
+from sdl.core.errors import BusyError, DeviceError, LabError, LinkError
+from sdl.core.event import Noted, Topic
+from sdl.core.lab import LabFile
+from sdl.journal.lock import OwnerLock
+
+LONGEST_WAIT_S = 0.5
+"""Wall time after which ``advance`` returns whatever happened: whoever wants a pause gets it."""
+LOOK_SHARE = 0.02
+"""A job is looked at again after this share of the time it still takes."""
+
+
+@dataclass
+class _Pending:
+    """A command that was started and whose end is not told.
+
+    Args:
+        command: The command.
+        record: What the device said last.
+        look_s: Monotonic time of the next look.
+        silent_s: Monotonic time since when the device does not answer; ``None`` when it does.
+    """
+
+    command: Command
+    record: JobRecord | None
+    look_s: float = 0.0
+    silent_s: float | None = None
+
+
+class WiredLab:
+    """A ``sdl.core.protocols.Lab`` over the drivers of a laboratory file.
+
+    Args:
+        lab: The file.
+        site: Clock, notebook, shelf.
+        drivers: A driver for every station, by name.
+        done: Ids of commands whose end is journalled already.
+        documents: Gets every Bluesky document.
+        lock: Let go of at the end.
+    """
+
+    def __init__(
+        self,
+        lab: LabFile,
+        site: Site,
+        drivers: Mapping[str, WiredDriver],
+        done: Collection[str] = (),
+        documents: DocumentSink | None = None,
+        lock: OwnerLock | None = None,
+    ) -> None:
+        self.lab = lab
+        self._lock = lock
+        self.site = site
+        self.drivers = dict(drivers)
+        self.devices = faces_of(self.drivers)
+        """ophyd devices by station name."""
+        self.engine = Engine(documents)
+        self._done = set(done)
+        self._pending: dict[str, _Pending] = {}
+        self._notes: list[Noted] = []
+        self._failed: list[LabEvent] = []
+
+    def capabilities(self) -> Capabilities:
+        """Stations, capacities, limits, gases, shelf."""
+        return self.site.capabilities
+
+    def submit(self, command: Command) -> str:
+        """Starts a command now; its end comes through ``events``.
+
+        Where the device did not answer while it was told, its effect is looked for: what did not
+        happen is sent again once, what may have happened never is.
+
+        Raises:
+            DeviceError: The station does not exist, refuses, holds other samples, or it is not
+                known whether it started.
+            BusyError: The station works on something else.
+        """
+        driver, job = self._driver(command), Job.of(command)
+        try:
+            self._start(driver, job)
+        except LinkError as err:
+            self._settle(driver, command, err)
+        self._wait_for(command)
+        return command.id
+
+    def cancel(self, command_id: str) -> bool:
+        """Stops a running command in its device's safe way; False when it had ended."""
+        pending = self._pending.get(command_id)
+        return pending is not None and self._driver(pending.command).abort(command_id)
+
+    def next_event_s(self) -> float | None:
+        """Best estimate of the next end; ``None`` when idle, or when only persons can go on."""
+        if self._failed:
+            return self.site.clock.now_s()
+        waiting = [p for p in self._pending.values() if not self._is_personal(p.command)]
+        if not waiting:
+            return None
+        ends = [p.record.end_s for p in waiting if p.record is not None and p.silent_s is None]
+        soonest_s = self.site.clock.now_s() + self.lab.poll_s * self.site.clock_scale
+        return max(min(ends, default=soonest_s), soonest_s)
+
+    def advance(self, time_s: float) -> float:
+        """Waits until ``time_s``, an end, or half a second of wall time; returns the time."""
+        until_s = time.monotonic() + LONGEST_WAIT_S
+        while True:
+            self._look()
+            now_s = self.site.clock.now_s()
+            left_s = (time_s - now_s) / self.site.clock_scale
+            pause_s = min(left_s, until_s - time.monotonic(), self.lab.poll_s)
+            if self._failed or pause_s <= 0.0 or any(_ended(p) for p in self._pending.values()):
+                return now_s
+            time.sleep(pause_s)
+
+    def events(self, now_s: float) -> Sequence[LabEvent]:
+        """Ends seen so far and not handed over before, by time, then number of the id."""
+        self._look()
+        found, self._failed = self._failed, []
+        for pending in [p for p in self._pending.values() if _ended(p)]:
+            found.append(self._event(pending))
+        for event in found:
+            self._pending.pop(event.command, None)
+            self._done.add(event.command)
+        return sorted(found, key=lambda e: (e.time_s, len(e.command), e.command))
+
+    def inspect(self, command: Command) -> Inspection:
+        """Looks whether a command that was intended before a restart has happened."""
+        found = self._driver(command).inspect(command)
+        if found.presence is Presence.STARTED and command.id not in self._done:
+            self._wait_for(command)
+            self._tell(Topic.GAP, command.station, found.evidence, {"command": command.id})
+        return found
+
+    def notes(self) -> Sequence[Noted]:
+        """What happened beside the commands since the last call."""
+        told, self._notes = self._notes, []
+        return told
+
+    def waiting_for(self) -> Sequence[str]:
+        """What persons are asked to do now."""
+        asked: list[str] = []
+        for driver in self.drivers.values():
+            waiting = getattr(driver, "waiting_for", None)
+            asked += [] if waiting is None else waiting()
+        return asked
+
+    def close(self) -> None:
+        """Ends the RunEngine and lets go of the devices; what runs goes on by itself."""
+        self.engine.close()
+        for driver in self.drivers.values():
+            for core in driver.cores:
+                core.close()
+        self.site.notebook.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _driver(self, command: Command) -> WiredDriver:
+        driver = self.drivers.get(command.station)
+        if driver is None:
+            raise DeviceError(
+                f"there is no station for {command.id}",
+                got=command.station,
+                allowed=", ".join(self.drivers),
+            )
+        return driver
+
+    def _start(self, driver: WiredDriver, job: Job) -> None:
+        plan = start(self.devices[driver.name], job, md={"lab_time_s": self.site.clock.now_s()})
+        self.engine.run(plan, device=driver.name, command=job.label)
+
+    def _settle(self, driver: WiredDriver, command: Command, err: LinkError) -> None:
+        """After a link that broke during a start: what happened decides, not what was sent."""
+        self._tell(Topic.LINK, command.station, str(err), {"command": command.id})
+        found = self._patiently(driver, command)
+        if found.presence is Presence.STARTED:
+            return
+        if found.presence is Presence.UNKNOWN:
+            self._quarantine(command.station, found.evidence)
+            raise DeviceError(
+                f"it is not known whether {command.id} started at {command.station}",
+                got=found.evidence,
+                do="look at the station and its samples, then release it",
+                where=command.station,
+            ) from err
+        again = command if found.remainder is None else found.remainder
+        self._start(driver, Job.of(again))
+
+    def _patiently(self, driver: WiredDriver, command: Command) -> Inspection:
+        """Inspects until the device answers or the laboratory's patience ends."""
+        until_s = time.monotonic() + self.lab.patience_s
+        while True:
+            try:
+                return driver.inspect(command)
+            except LinkError as err:
+                if time.monotonic() >= until_s:
+                    evidence = f"no answer for {self.lab.patience_s:g} s: {err}"
+                    return Inspection(presence=Presence.UNKNOWN, evidence=evidence)
+                time.sleep(min(self.lab.poll_s * 10.0, 1.0))
+
+    def _wait_for(self, command: Command) -> None:
+        self._done.discard(command.id)
+        self._pending[command.id] = _Pending(command, None)
+
+    def _is_personal(self, command: Command) -> bool:
+        return hasattr(self.drivers[command.station], "waiting_for")
+
+    def _look(self) -> None:
+        """Asks the devices whose next look is due."""
+        for pending in list(self._pending.values()):
+            if not _ended(pending) and time.monotonic() >= pending.look_s:
+                self._look_at(pending)
+
+    def _look_at(self, pending: _Pending) -> None:
+        command, driver = pending.command, self._driver(pending.command)
+        try:
+            pending.record = driver.record(command.id)
+        except LinkError as err:
+            self._silent(pending, err)
+            return
+        except BusyError:
+            pending.look_s = time.monotonic() + self.lab.poll_s
+            return
+        except DeviceError as err:
+            self._fail(pending, str(err))
+            self._quarantine(command.station, str(err))
+            return
+        if pending.silent_s is not None:
+            silent_s = time.monotonic() - pending.silent_s
+            pending.silent_s = None
+            self._tell(
+                Topic.LINK, command.station, f"{command.station} answers again",
+                {"silent_wall_s": round(silent_s, 3)},
+            )  # fmt: skip
+        if pending.record is None:
+            self._fail(pending, f"{command.station} forgot {command.id}")
+            return
+        left_s = (pending.record.end_s - self.site.clock.now_s()) / self.site.clock_scale
+        pause_s = min(max(LOOK_SHARE * left_s, self.lab.poll_s), 60.0)
+        pending.look_s = time.monotonic() + pause_s
+
+    def _silent(self, pending: _Pending, err: LinkError) -> None:
+        """A device that does not answer: the act goes on by itself; asked again, with patience."""
+        now_s, station = time.monotonic(), pending.command.station
+        if pending.silent_s is None:
+            pending.silent_s = now_s
+            self._tell(Topic.LINK, station, str(err), {"command": pending.command.id})
+        pending.look_s = now_s + max(self.lab.poll_s, 0.05)
+        if now_s - pending.silent_s > self.lab.patience_s:
+            words = f"{station} has not answered for {self.lab.patience_s:g} s"
+            self._fail(pending, words)
+            self._quarantine(station, words)
+
+    def _fail(self, pending: _Pending, why: str) -> None:
+        command = pending.command
+        self._pending.pop(command.id, None)
+        self._failed.append(
+            LabEvent(
+                command=command.id,
+                time_s=self.site.clock.now_s(),
+                ok=False,
+                error=f"{command.station}, {command.id}: {why}",
+            )
+        )
+
+    def _event(self, pending: _Pending) -> LabEvent:
+        command, record = pending.command, pending.record
+        if record is None:
+            raise LabError(f"{command.id} has not ended", where=command.station)
+        plan = collect(
+            self.devices[command.station], command.id, md={"lab_time_s": self.site.clock.now_s()}
+        )
+        result: dict[str, Any] = self.engine.run(plan, device=command.station, command=command.id)
+        error = f"{command.station}, {command.id}: {record.error}" if record.error else None
+        return LabEvent(
+            command=command.id,
+            time_s=record.end_s,
+            ok=error is None,
+            result=result,
+            error=error,
+        )
+
+    def _quarantine(self, station: str, why: str) -> None:
+        self._tell(Topic.QUARANTINE, station, why, {})
+
+    def _tell(self, topic: Topic, station: str, message: str, values: dict[str, Any]) -> None:
+        self._notes.append(Noted(topic=topic, station=station, message=message, values=values))
+
+
+def _ended(pending: _Pending) -> bool:
+    return pending.record is not None and pending.record.state is not JobState.RUNNING

@@ -1,0 +1,68 @@
+"""The verbs about laboratories of instruments; each is added to ``sdl.cli.app``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sdl.cli.app import RunFolder, app
+
+sim = typer.Typer(no_args_is_help=True, help="Simulated laboratories on loopback sockets.")
+app.add_typer(sim, name="sim")
+
+LabPath = Annotated[Path, typer.Argument(help="The laboratory file (YAML).")]
+By = Annotated[str, typer.Option(help="Who does it.")]
+
+
+@sim.command(epilog="Example: sdl sim up labs/loopback.yaml")
+def up(
+    lab: LabPath,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write the file with the ports that were taken (for port 0) here."),
+    ] = None,
+    world: Annotated[
+        Path | None, typer.Option(help="Keep the virtual world in this file, not in memory.")
+    ] = None,
+) -> None:
+    """Starts a simulator for every station, until Ctrl-C.
+
+    The instruments speak their real protocols on this machine's loopback; a virtual world stands
+    behind them. A controller may come, be killed and come back: the laboratory goes on.
+    """
+    from sdl.core.extras import require_extra
+
+    require_extra("twin", "a simulated laboratory", "numba", "scipy")
+    from sdl.cli.laboratories import simulate
+
+    simulate(lab, out, world)
+
+
+@app.command(epilog="Example: sdl release runs/first furnace_1 --by 'A. Chemist'")
+def release(
+    folder: RunFolder,
+    station: Annotated[str, typer.Argument(help="A quarantined station, or all.")],
+    by: By = "",
+) -> None:
+    """Puts a quarantined station back to work and resets its interlocks; the campaign is paused.
+
+    Look at the station first: it was stopped for a reason, which `sdl status` tells.
+    """
+    from sdl.cli.laboratories import release_station
+
+    typer.echo(release_station(folder, station, by))
+
+
+@app.command(epilog="Example: sdl answer labs/inbox c12 balance_after_mg=1412.3 --by 'A. Chemist'")
+def answer(
+    inbox: Annotated[Path, typer.Argument(help="Folder of the requests to persons.")],
+    request: Annotated[str, typer.Argument(help="Name of the request, as c12.")],
+    values: Annotated[list[str] | None, typer.Argument(help="As mass_mg=12.3 or done.")] = None,
+    by: By = "",
+) -> None:
+    """Answers a request of a station where a person does the work."""
+    from sdl.cli.answer import answer as write_answer
+
+    typer.echo(write_answer(inbox, request, values or [], by))
