@@ -23,7 +23,7 @@ from sdl.core.model import Frozen
 
 Note = Mapping[str, Any]
 """A job's note: ``verb``, ``samples``, ``args``, ``start_s``, the driver's evidence, and later
-``end_s``, ``state``, ``error``, ``result``."""
+``end_s``, ``state``, ``error``, ``result``; ``absent`` after a look showed that nothing happened."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class WiredDriver(Driver):
     def running(self) -> tuple[str, ...]:
         """Labels of jobs that were started and whose end was not seen yet."""
         notes = ((n, self._note(n)) for n in self.site.notebook.labels(self.name))
-        return tuple(n for n, note in notes if note is not None and "state" not in note)
+        return tuple(n for n, note in notes if note is not None and _is_open(note))
 
     def begin(self, job: Job) -> None:
         """Notes the job with its evidence, then starts the device.
@@ -129,7 +129,9 @@ class WiredDriver(Driver):
             DeviceError: The device refuses or does not answer. If it may have started all the same,
                 the note stays, and ``inspect`` tells.
         """
-        if self._note(job.label) is not None and "balance_before_mg" not in job.args:
+        earlier = self._note(job.label)
+        again = earlier is not None and (_is_absent(earlier) or "balance_before_mg" in job.args)
+        if earlier is not None and not again:
             raise BusyError(f"{self.name} has started {job.label} before", do="inspect it")
         busy = [label for label in self.running() if label != job.label]
         if busy and self.exclusive:
@@ -143,6 +145,7 @@ class WiredDriver(Driver):
                 "samples": list(job.samples),
                 "args": dict(job.args),
                 "start_s": self.site.clock.now_s(),
+                "absent": False,
                 **evidence,
             },
         )
@@ -156,7 +159,7 @@ class WiredDriver(Driver):
             DeviceError: The device lost the job.
         """
         note = self._note(label)
-        if note is None:
+        if note is None or _is_absent(note):
             return None
         if "state" not in note:
             progress = self.progress(note)
@@ -210,10 +213,24 @@ class WiredDriver(Driver):
         if "state" in note:
             seen = f"{self.name} noted {command.id} as {note['state']}"
             return Inspection(presence=Presence.STARTED, evidence=seen)
-        return self.found(command, note)
+        found = self.found(command, note)
+        if found.presence is Presence.ABSENT:
+            # Nothing happened, so the command may be sent again under the same label.
+            self.site.notebook.write(self.name, command.id, {"absent": True})
+        return found
 
     def _note(self, label: str) -> dict[str, Any] | None:
         return self.site.notebook.read(self.name, label)
+
+
+def _is_absent(note: Note) -> bool:
+    """Whether a look after a crash has shown that the noted act never happened."""
+    return bool(note.get("absent", False))
+
+
+def _is_open(note: Note) -> bool:
+    """Whether the noted act may still run."""
+    return "state" not in note and not _is_absent(note)
 
 
 def _record(label: str, note: Note, state: JobState, end_s: float, error: str = "") -> JobRecord:
