@@ -23,7 +23,7 @@ from sdl.core.model import Frozen
 
 Note = Mapping[str, Any]
 """A job's note: ``verb``, ``samples``, ``args``, ``start_s``, the driver's evidence, and later
-``end_s``, ``state``, ``error``, ``result``; ``absent`` after a look showed that nothing happened."""
+``end_s``, ``state``, ``error``, ``result``, or ``absent`` once it showed that nothing happened."""
 
 
 @dataclass(frozen=True)
