@@ -12,6 +12,34 @@ from sdl.core.lab import Endpoint, LabStation
 from simulators.wire.plant import Plant
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+LONGEST_LINE = 65_536
+"""Bytes a reader takes before it says that a line never ends."""
+
+
+class _GatedReader(asyncio.StreamReader):
+    """A reader that hands nothing on while its instrument is frozen, and all of it afterwards."""
+
+    def __init__(self, simulator: WireSimulator, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=LONGEST_LINE, loop=loop)
+        self._simulator = simulator
+        self._held = bytearray()
+
+    def feed_data(self, data: bytes) -> None:
+        """Takes bytes from the socket."""
+        if self._simulator.frozen:
+            self._held += data
+        else:
+            super().feed_data(data)
+
+    def release(self) -> None:
+        """Hands on what came while the instrument was frozen."""
+        held, self._held = bytes(self._held), bytearray()
+        if held:
+            super().feed_data(held)
+
+    def drop(self) -> None:
+        """Forgets what came while the instrument was frozen."""
+        self._held.clear()
 
 
 class WireSimulator(ABC):
@@ -29,6 +57,10 @@ class WireSimulator(ABC):
         """As given; ``start`` puts the ports in that were taken for port 0."""
         self._servers: list[asyncio.Server] = []
         self._writers: set[asyncio.StreamWriter] = set()
+        self._readers: set[_GatedReader] = set()
+        self._talks: set[asyncio.Task[None]] = set()
+        self._thawed = asyncio.Event()
+        self._thawed.set()
 
     @abstractmethod
     async def start(self) -> None:
@@ -38,17 +70,41 @@ class WireSimulator(ABC):
         """Closes every connection and stops listening."""
         for server in self._servers:
             server.close()
-        for writer in list(self._writers):
-            writer.close()
+        talks = list(self._talks)
+        for task in talks:
+            task.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()
 
+    @property
+    def frozen(self) -> bool:
+        """Whether it accepts connections and answers nothing."""
+        return not self._thawed.is_set()
+
+    def freeze(self) -> None:
+        """From now on it accepts connections, does nothing and answers nothing.
+
+        Call it in the simulators' thread. What a device sends by itself stops only where its
+        simulator looks at ``frozen``.
+        """
+        self._thawed.clear()
+
+    def thaw(self) -> None:
+        """It works again and answers, late, what came while it was frozen."""
+        self._thawed.set()
+        for reader in list(self._readers):
+            reader.release()
+
     def reboot(self) -> None:
-        """Power comes back after a cut: connections break, what is volatile is lost.
+        """Power comes back after a cut: connections break, what is volatile is lost, it is thawed.
 
         Subclasses lose what their instrument loses, then call this.
         """
+        for reader in self._readers:
+            reader.drop()
+        self._thawed.set()
         for writer in list(self._writers):
             writer.close()
 
@@ -72,18 +128,18 @@ class WireSimulator(ABC):
                 where=self.station.name,
             )
 
-        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self._writers.add(writer)
-            try:
-                await serve(reader, writer)
-            except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-                pass  # the peer is gone
-            finally:
-                self._writers.discard(writer)
-                writer.close()
+        loop = asyncio.get_running_loop()
+
+        def connect() -> asyncio.StreamReaderProtocol:
+            gated = _GatedReader(self, loop)
+
+            async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                await self._talk(serve, gated, writer)
+
+            return asyncio.StreamReaderProtocol(gated, talk, loop=loop)
 
         try:
-            server = await asyncio.start_server(talk, "127.0.0.1", asked.port)
+            server = await loop.create_server(connect, "127.0.0.1", asked.port)
         except OSError as err:
             raise ConfigError(
                 "a simulator cannot listen",
@@ -94,3 +150,22 @@ class WireSimulator(ABC):
             ) from err
         self._servers.append(server)
         return f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+    async def _talk(self, serve: Serve, reader: _GatedReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._talks.add(task)
+            task.add_done_callback(self._talks.discard)
+        self._writers.add(writer)
+        self._readers.add(reader)
+        try:
+            await self._thawed.wait()
+            await serve(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # the peer is gone
+        except asyncio.CancelledError:
+            pass  # the instrument is switched off
+        finally:
+            self._writers.discard(writer)
+            self._readers.discard(reader)
+            writer.close()
