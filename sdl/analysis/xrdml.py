@@ -35,6 +35,10 @@ class Scan(Frozen):
     wavelength_angstrom: tuple[float, float]
     """K-alpha 1 and 2."""
     k_alpha_2_ratio: float
+    sample_id: str = ""
+    """What the instrument was told the sample is called."""
+    status: str = ""
+    """``Completed`` of a whole scan; empty where the file does not say."""
 
     @property
     def grid(self) -> Grid:
@@ -116,7 +120,16 @@ def parse_xrdml(data: bytes, name: str) -> Scan:
         counting_s=seconds,
         wavelength_angstrom=(waves[0], waves[1]),
         k_alpha_2_ratio=_number(root, ".//{*}usedWavelength/{*}ratioKAlpha2KAlpha1", name),
+        sample_id=(root.findtext("{*}sample/{*}id") or "").strip(),
+        status=_status(root),
     )
+
+
+def _status(root: ElementTree.Element) -> str:
+    """Of measurement and scan: the first that is not complete."""
+    parts = (root.find("{*}xrdMeasurement"), root.find(".//{*}scan"))
+    said = [part.get("status", "") for part in parts if part is not None]
+    return next((status for status in said if status != "Completed"), "Completed" if said else "")
 
 
 def weighed_in(name: str) -> dict[str, float]:
@@ -173,6 +186,9 @@ def _parsed(data: bytes, name: str) -> ElementTree.Element:
     except expat.ExpatError as err:
         place = f"{name}:{err.lineno}"
         raise _wrong(place, "the scan is not XML", expat.ErrorString(err.code), "XML") from err
+    except (LookupError, ValueError) as err:
+        # Of a declared encoding that Python does not have.
+        raise _wrong(name, "the scan is not XML", str(err), "XML in UTF-8") from err
     return builder.close()
 
 

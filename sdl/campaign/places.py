@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from sqlalchemy import URL
+from urllib.parse import quote
 
 from sdl.campaign.config import CampaignConfig
 from sdl.core.errors import ConfigError, JournalError
@@ -21,7 +20,7 @@ NOTEBOOK_NAME = "stations.db"
 
 def url_for(file: Path) -> str:
     """The URL of a journal in a file, whatever characters its path holds."""
-    return URL.create("sqlite", database=str(file)).render_as_string(hide_password=False)
+    return f"sqlite:///{quote(str(file))}"
 
 
 def store_url(config: CampaignConfig, out: Path | None) -> str:

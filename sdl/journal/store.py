@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
@@ -93,7 +94,8 @@ def locate(url: str) -> Location:
     if backend == "sqlite":
         if parsed.host:
             raise _no_store("a SQLite store has three slashes before its path", url)
-        name = (parsed.database or "").removeprefix("file:")
+        # By hand: SQLAlchemy 2.0 leaves `%20` in the path, 2.1 makes it a space.
+        name = unquote(url.partition("?")[0].partition("///")[2]).removeprefix("file:")
         if name in ("", ":memory:"):
             return Location(Backend.MEMORY, parsed)
         return Location(Backend.FILE, parsed, _file(name, url))
