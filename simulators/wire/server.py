@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, SupportsIndex
 
 from sdl.core.errors import ConfigError
 from sdl.core.lab import Endpoint, LabStation
@@ -23,19 +23,28 @@ class _GatedReader(asyncio.StreamReader):
         super().__init__(limit=LONGEST_LINE, loop=loop)
         self._simulator = simulator
         self._held = bytearray()
+        self._ended = False
 
-    def feed_data(self, data: bytes) -> None:
+    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
         """Takes bytes from the socket."""
         if self._simulator.frozen:
-            self._held += data
+            self._held.extend(data)
         else:
             super().feed_data(data)
 
+    def feed_eof(self) -> None:
+        """Takes the end of what the peer sends."""
+        self._ended = True
+        if not self._simulator.frozen:
+            super().feed_eof()
+
     def release(self) -> None:
-        """Hands on what came while the instrument was frozen."""
+        """Hands on what came while the instrument was frozen, even if the peer is gone since."""
         held, self._held = bytes(self._held), bytearray()
         if held:
             super().feed_data(held)
+        if self._ended:
+            super().feed_eof()
 
     def drop(self) -> None:
         """Forgets what came while the instrument was frozen."""
