@@ -67,6 +67,8 @@ class CampaignConfig(Frozen):
     """Name of a task that ships with the project, or the path of a task file."""
     lab: str = "virtual"
     """virtual, fast, table, or the path of a laboratory file (YAML)."""
+    shadow: Annotated[bool, Field(exclude_if=lambda v: not v)] = False
+    """With a laboratory file: a person is told what to do and does it; nothing is commanded."""
     policy: str = "default"
     model: Annotated[str | None, Field(exclude_if=lambda v: v is None)] = None
     """Policy file of the policy ``rl``: its path, or that of its folder; in a journal its hash."""

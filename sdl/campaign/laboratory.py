@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdl.campaign.places import NOTEBOOK_NAME, journal_file
+from sdl.campaign.commissioning import require_commissioned
+from sdl.campaign.places import NOTEBOOK_NAME, folder_of, journal_file
 from sdl.core.clock import MonotonicClock
 from sdl.core.errors import BusyError, ConfigError, JournalLockedError
 from sdl.core.event import Boot, Event, EventKind
@@ -88,12 +89,17 @@ def open_lab(setting: Setting) -> WiredLab:
     from instruments.notebook import Notebook
     from instruments.registry import make_drivers
     from instruments.site import Site
+    from instruments.supervisor import Supervisor
     from sdl.campaign.labs.wired import WiredLab
 
     path = setting.config.lab_file
     if path is None:
         raise ConfigError("this campaign has no laboratory file", got=setting.config.lab)
     lab = read_lab(path)
+    if setting.config.shadow:
+        lab = shadow_of(lab, folder_of(setting.url) or path.parent)
+    else:
+        require_commissioned(lab, path)
     lock = lock_lab(path)
     try:
         journal = journal_file(setting.url)
@@ -107,17 +113,38 @@ def open_lab(setting: Setting) -> WiredLab:
             blobs=setting.journal.blobs,
             folder=path.parent,
         )
+        drivers = make_drivers(lab, site, path)
         return WiredLab(
             lab,
             site,
-            make_drivers(lab, site, path),
+            drivers,
             done=setting.ended,
             documents=setting.journal.documents.append,
             lock=lock,
+            supervisor=Supervisor(lab.interlocks, drivers, stop_file=stop_file(path)),
         )
     except BaseException:
         lock.release()
         raise
+
+
+def stop_file(path: Path) -> Path:
+    """The file whose existence stops everything; ``sdl estop`` writes and removes it."""
+    return path.with_name(path.name + ".stop")
+
+
+def shadow_of(lab: LabFile, folder: Path) -> LabFile:
+    """The laboratory with a person in the place of every driver: nothing is commanded.
+
+    Args:
+        lab: The file.
+        folder: The run's folder; requests and answers lie in its ``inbox``.
+    """
+    inbox = {"inbox": str((folder / "inbox").resolve())}
+    stations = tuple(
+        s.model_copy(update={"driver": "human", "settings": inbox}) for s in lab.stations
+    )
+    return lab.model_copy(update={"stations": stations, "interlocks": (), "clock_scale": 1.0})
 
 
 def simulate_lab(lab: LabFile, folder: Path, world_path: Path | None = None) -> SimulatedLaboratory:

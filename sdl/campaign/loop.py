@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sdl.campaign.config import CampaignConfig
+from sdl.campaign.controls import due
 from sdl.campaign.costs import cost_of
 from sdl.campaign.design import (
     beyond_means,
@@ -27,7 +28,7 @@ from sdl.campaign.reading import observe
 from sdl.campaign.scheduler import Scheduler
 from sdl.campaign.state import RACK, CampaignState, SampleProgress
 from sdl.core.command import Command, LabEvent, Presence
-from sdl.core.errors import LabError
+from sdl.core.errors import LabError, SafetyError
 from sdl.core.event import (
     Accepted,
     CampaignBegun,
@@ -148,7 +149,7 @@ class Campaign:
         """Journals what the laboratory has to tell beside the ends of commands."""
         if not isinstance(self.lab, WatchedLab):
             return False
-        noted = self.lab.notes()
+        noted = [*self.lab.notes(), *due(self.state, self.lab.controls())]
         if noted:
             self._append(*noted)
         return bool(noted)
@@ -182,7 +183,7 @@ class Campaign:
         require_safe(todo, self.capabilities)
         try:
             self.lab.submit(todo)
-        except LabError as err:
+        except (LabError, SafetyError) as err:
             self._append(Failed(command=command.id, error=str(err)))
 
     def _still_to_do(self, command: Command) -> Command | None:

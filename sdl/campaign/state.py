@@ -126,6 +126,10 @@ class CampaignState:
     stopped: Stopped | None = None
     quarantined: dict[str, str] = field(default_factory=dict)
     """Stations that take no more work, with the reason."""
+    uses: dict[str, int] = field(default_factory=dict)
+    """Ended commands of each station."""
+    checked_at: dict[str, int] = field(default_factory=dict)
+    """Uses of its station when each control was made last."""
 
     def apply(self, event: Event) -> None:
         """Takes one event in; events must come in the order of the journal."""
@@ -184,6 +188,9 @@ class CampaignState:
             self._unbook(noted.station)
         elif noted.topic is Topic.RELEASE:
             self.quarantined.pop(noted.station, None)
+        elif noted.topic is Topic.CONTROL:
+            control = str(noted.values.get("control", ""))
+            self.checked_at[control] = self.uses.get(noted.station, 0)
 
     def _unbook(self, station: str) -> None:
         """Samples that wait on the rack for a furnace may go to another one."""
@@ -226,6 +233,7 @@ class CampaignState:
     def _done(self, done: Done, time_s: float) -> None:
         command = self.open_commands.pop(done.command)
         self.ended_s[command.id] = time_s
+        self.uses[command.station] = self.uses.get(command.station, 0) + 1
         self.results[command.id] = done.result
         for name in command.samples:
             sample = self.active[name]

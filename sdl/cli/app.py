@@ -51,6 +51,9 @@ def run(
     lab: Annotated[
         Path | None, typer.Option(help="A laboratory file, instead of the campaign's `lab`.")
     ] = None,
+    shadow: Annotated[
+        bool, typer.Option(help="With a laboratory file: a person acts, nothing is commanded.")
+    ] = False,
     fresh: Annotated[
         bool, typer.Option(help="Move an earlier campaign in the folder aside and start anew.")
     ] = False,
@@ -63,7 +66,9 @@ def run(
     from sdl.cli.campaigns import run_campaign
 
     raise typer.Exit(
-        run_campaign(campaign, out, lab=lab, fresh=fresh, seed=seed, with_report=report)
+        run_campaign(
+            campaign, out, lab=lab, shadow=shadow, fresh=fresh, seed=seed, with_report=report
+        )
     )
 
 

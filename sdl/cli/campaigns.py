@@ -37,6 +37,7 @@ def run_campaign(
     out: Path | None,
     *,
     lab: Path | None = None,
+    shadow: bool = False,
     fresh: bool,
     seed: int | None,
     with_report: bool,
@@ -50,6 +51,15 @@ def run_campaign(
     config, task = read_config(file, lab)
     if seed is not None:
         config = CampaignConfig.model_validate({**config.model_dump(), "seed": seed})
+    if shadow:
+        config = config.model_copy(update={"shadow": True})
+    if config.shadow and config.lab_file is None:
+        raise ConfigError(
+            "a shadow run needs the laboratory it shadows",
+            got=f"lab: {config.lab}",
+            allowed="a laboratory file",
+            do="add --lab lab.yaml",
+        )
     url = store_url(config, out)
     journal = journal_file(url)
     if journal is not None and journal.exists():

@@ -66,3 +66,55 @@ def answer(
     from sdl.cli.answer import answer as write_answer
 
     typer.echo(write_answer(inbox, request, values or [], by))
+
+
+@app.command(epilog="Example: sdl control runs/first balance-weekly 1000.2 --by 'A. Chemist'")
+def control(
+    folder: RunFolder,
+    name: Annotated[str, typer.Argument(help="A control of the laboratory file.")],
+    value: Annotated[float, typer.Argument(help="What was found.")],
+    by: By = "",
+) -> None:
+    """Enters the result of a control of a paused campaign; drift keeps the station quarantined."""
+    from sdl.cli.laboratories import enter_control
+
+    typer.echo(enter_control(folder, name, value, by))
+
+
+@app.command(epilog="Example: sdl commission lab.yaml furnace_1 --item stop --by 'A. Chemist'")
+def commission(
+    lab: LabPath,
+    station: Annotated[str, typer.Argument(help="A station of the file.")],
+    item: Annotated[list[str] | None, typer.Option(help="An item that was looked at.")] = None,
+    by: By = "",
+) -> None:
+    """Lists what must be looked at before a real station is commanded, and ticks items off.
+
+    Exits 0 when the station is commissioned, 3 while items are missing.
+    """
+    from sdl.cli.laboratories import commission_station
+
+    words, complete = commission_station(lab, station, item or [], by)
+    typer.echo(words)
+    raise typer.Exit(0 if complete else 3)
+
+
+@app.command(epilog="Example: sdl estop labs/loopback.yaml --reason 'smoke' --by 'A. Chemist'")
+def estop(
+    lab: LabPath,
+    reason: Annotated[str, typer.Option(help="Why; every controller is told.")] = "",
+    by: By = "",
+    reset: Annotated[bool, typer.Option(help="Lift the stop after everything was looked at.")] = (
+        False
+    ),
+) -> None:
+    """Stops every instrument of a laboratory at once, whoever drives it, and keeps it stopped.
+
+    Works beside a running controller, which starts nothing more. Exits 0 when every instrument
+    confirmed within five seconds, 1 when one did not: use the hardware's own stop then.
+    """
+    from sdl.cli.laboratories import emergency_stop
+
+    words, safe = emergency_stop(lab, reason, by, reset=reset)
+    typer.echo(words)
+    raise typer.Exit(0 if safe else 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
@@ -19,7 +20,11 @@ from instruments.drivers.wired import WiredDriver
 from instruments.notebook import Notebook
 from instruments.registry import make_drivers
 from instruments.site import Site
-from sdl.campaign.laboratory import read_lab, simulate_lab
+from instruments.supervisor import stop_all
+from sdl.campaign.commissioning import items_for, missing_of, read_record, tick
+from sdl.campaign.controls import control_of, judge
+from sdl.campaign.laboratory import read_lab, simulate_lab, stop_file
+from sdl.campaign.opening import described
 from sdl.campaign.places import url_of
 from sdl.campaign.state import CampaignState
 from sdl.core.clock import MonotonicClock
@@ -112,6 +117,70 @@ def release_station(run: Path, station: str, by: str) -> str:
     )
 
 
+def enter_control(run: Path, name: str, value: float, by: str) -> str:
+    """``sdl control``: returns what it means, in a sentence.
+
+    Raises:
+        ConfigError: No such control, no number, nobody named, or no laboratory file.
+        JournalError: A controller works on the campaign, or there is none.
+    """
+    if not by.strip():
+        raise ConfigError("nobody is named", got="no --by", do="add --by 'your name'")
+    if not math.isfinite(value):
+        raise ConfigError("a control finds a finite number", got=value, do="correct the value")
+    with Journal.open(url_of(run)) as journal:
+        config, _ = described(journal)
+        if config.lab_file is None:
+            raise ConfigError("this campaign has no laboratory file", got=f"lab: {config.lab}")
+        controls = {c.name: c for c in read_lab(config.lab_file).controls}
+        noted = judge(control_of(controls, name), value, by)
+        time_s = max(event.time_s for event in journal.events())
+        journal.append(*(Event.of(time_s, note) for note in noted))
+    return f"{noted[0].message}; {noted[1].topic.value}: {noted[1].message}"
+
+
+def commission_station(path: Path, station: str, items: Sequence[str], by: str) -> tuple[str, bool]:
+    """``sdl commission``: what is to be done, and whether nothing is left.
+
+    Raises:
+        ConfigError: No such station or item, or nobody is named.
+    """
+    lab = read_lab(path)
+    missing = tick(path, lab, station, items, by)
+    lines = [f"{station} ({lab.station(station).driver}), cold commissioning:"]
+    for item in items_for(lab.station(station)):
+        mark = " " if item.partition(":")[0] in missing else "x"
+        lines.append(f"  [{mark}] {item}")
+    if missing:
+        lines.append(f"Tick with `sdl commission {path} {station} --item {missing[0]} --by NAME`.")
+    return "\n".join(lines), not missing
+
+
+def emergency_stop(path: Path, reason: str, by: str, *, reset: bool) -> tuple[str, bool]:
+    """``sdl estop``: what was done, and whether everything is safe.
+
+    The stop file is written first, so that controllers start nothing more; then every instrument is
+    told on a connection of its own.
+
+    Raises:
+        ConfigError: The file is wrong, or nobody is named.
+    """
+    if not by.strip():
+        raise ConfigError("nobody is named", got="no --by", do="add --by 'your name'")
+    mark = stop_file(path)
+    if reset:
+        mark.unlink(missing_ok=True)
+        return f"the stop was lifted by {by}; quarantined stations stay so: `sdl release`", True
+    mark.write_text(f"{reason or 'no reason given'} (by {by})", encoding="utf-8")
+    drivers = _drivers(read_lab(path), path)
+    cores = [core for driver in drivers.values() for core in driver.cores]
+    failed = stop_all(cores)
+    lines = [f"{core.name}: {core.stop_action}" for core in cores]
+    lines += [f"NOT STOPPED, use the hardware's own stop: {each}" for each in failed]
+    lines.append(f"`sdl estop {path} --reset --by NAME` lifts it")
+    return "\n".join(lines), not failed
+
+
 def examine_lab(path: Path) -> list[LabFinding]:
     """Connects to every instrument, identifies and reads it; moves nothing.
 
@@ -119,6 +188,19 @@ def examine_lab(path: Path) -> list[LabFinding]:
         ConfigError: The file is wrong.
     """
     lab = read_lab(path)
+    findings = [found for d in _drivers(lab, path).values() for found in _examine(d)]
+    if lab.real:
+        record = read_record(path)
+        for station in lab.stations:
+            missing = missing_of(station, record)
+            words = "commissioned" if not missing else f"not commissioned: {', '.join(missing)}"
+            state = "failed" if missing else "ok"
+            findings.append(LabFinding(instrument=station.name, state=state, words=words))
+    return findings
+
+
+def _drivers(lab: LabFile, path: Path) -> dict[str, WiredDriver]:
+    """Drivers that look and stop, outside of any campaign."""
     site = Site(
         capabilities=lab.capabilities(()),
         clock=MonotonicClock(0.0, lab.clock_scale),
@@ -127,10 +209,7 @@ def examine_lab(path: Path) -> list[LabFinding]:
         blobs=MemoryBlobs(),
         folder=path.parent,
     )
-    findings: list[LabFinding] = []
-    for driver in make_drivers(lab, site, path).values():
-        findings += _examine(driver)
-    return findings
+    return make_drivers(lab, site, path)
 
 
 def _examine(driver: WiredDriver) -> list[LabFinding]:

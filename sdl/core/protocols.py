@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sdl.core.capabilities import Capabilities
 from sdl.core.command import Command, Inspection, LabEvent
 from sdl.core.event import Event, Noted
+from sdl.core.lab import Control
 from sdl.core.proposal import ModelVersion, Proposal, Request, SampleView
 from sdl.core.recipe import Step
 
@@ -106,6 +107,10 @@ class WatchedLab(Protocol):
 
     def notes(self) -> Sequence[Noted]:
         """What happened beside the commands since the last call, in order."""
+        ...
+
+    def controls(self) -> Sequence[Control]:
+        """Checks on something known that the laboratory's file asks for."""
         ...
 
     def waiting_for(self) -> Sequence[str]:

@@ -17,11 +17,12 @@ from instruments.drivers.wired import WiredDriver
 from instruments.engine import DocumentSink, Engine
 from instruments.plans import collect, start
 from instruments.site import Site
+from instruments.supervisor import Supervisor
 from sdl.core.capabilities import Capabilities
 from sdl.core.command import Command, Inspection, LabEvent, Presence
 from sdl.core.errors import BusyError, DeviceError, LabError, LinkError
 from sdl.core.event import Noted, Topic
-from sdl.core.lab import LabFile
+from sdl.core.lab import Control, LabFile
 from sdl.journal.lock import OwnerLock
 
 LONGEST_WAIT_S = 0.5
@@ -57,6 +58,7 @@ class WiredLab:
         done: Ids of commands whose end is journalled already.
         documents: Gets every Bluesky document.
         lock: Let go of at the end.
+        supervisor: Watches beside the RunEngine; started and closed here.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class WiredLab:
         done: Collection[str] = (),
         documents: DocumentSink | None = None,
         lock: OwnerLock | None = None,
+        supervisor: Supervisor | None = None,
     ) -> None:
         self.lab = lab
         self._lock = lock
@@ -79,6 +82,8 @@ class WiredLab:
         self._pending: dict[str, _Pending] = {}
         self._notes: list[Noted] = []
         self._failed: list[LabEvent] = []
+        self._supervisor = supervisor or Supervisor((), self.drivers)
+        self._supervisor.start()
 
     def capabilities(self) -> Capabilities:
         """Stations, capacities, limits, gases, shelf."""
@@ -94,8 +99,10 @@ class WiredLab:
             DeviceError: The station does not exist, refuses, holds other samples, or it is not
                 known whether it started.
             BusyError: The station works on something else.
+            SafetyError: The supervisor has stopped it.
         """
         driver, job = self._driver(command), Job.of(command)
+        self._supervisor.require_clear(command.station)
         try:
             self._start(driver, job)
         except LinkError as err:
@@ -152,8 +159,12 @@ class WiredLab:
 
     def notes(self) -> Sequence[Noted]:
         """What happened beside the commands since the last call."""
-        told, self._notes = self._notes, []
+        told, self._notes = [*self._notes, *self._supervisor.notes()], []
         return told
+
+    def controls(self) -> Sequence[Control]:
+        """Checks on something known that the file asks for."""
+        return self.lab.controls
 
     def waiting_for(self) -> Sequence[str]:
         """What persons are asked to do now."""
@@ -165,6 +176,7 @@ class WiredLab:
 
     def close(self) -> None:
         """Ends the RunEngine and lets go of the devices; what runs goes on by itself."""
+        self._supervisor.close()
         self.engine.close()
         for driver in self.drivers.values():
             for core in driver.cores:

@@ -1,0 +1,71 @@
+"""Controls: instruments are checked on something known, on a schedule; drift quarantines them.
+
+A control that is due quarantines its station until a person has made it (``sdl control``): a
+check-weight on the balance, a reference pattern, an empty crucible through the furnace. A result
+outside its tolerance keeps the station quarantined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sdl.campaign.state import CampaignState
+from sdl.core.errors import ConfigError
+from sdl.core.event import Noted, Topic
+from sdl.core.lab import Control
+
+ASKED = {
+    "check-weight": "put the check-weight on the pan and read it, mg",
+    "reference-pattern": "scan the reference and read the position of its line, degrees 2-theta",
+    "empty-crucible": "weigh an empty crucible before and after a run, mg of change",
+}
+
+
+def due(state: CampaignState, controls: Sequence[Control]) -> list[Noted]:
+    """Quarantines for controls whose time has come and whose station still works."""
+    found: list[Noted] = []
+    for control in controls:
+        used = state.uses.get(control.station, 0) - state.checked_at.get(control.name, 0)
+        if used >= control.every and control.station not in state.quarantined:
+            found.append(
+                Noted(
+                    topic=Topic.QUARANTINE,
+                    station=control.station,
+                    message=f"the control {control.name} is due after {used} uses: "
+                    f"{ASKED[control.kind]}",
+                    values={"control": control.name},
+                )
+            )
+    return found
+
+
+def judge(control: Control, value: float, by: str) -> tuple[Noted, ...]:
+    """What a control's result means: noted, and the station released or kept quarantined."""
+    off = abs(value - control.expect)
+    good = off <= control.tolerance
+    verdict = "within" if good else "outside"
+    noted = Noted(
+        topic=Topic.CONTROL,
+        station=control.station,
+        message=f"{control.name} found {value:g}, {verdict} {control.expect:g} +- "
+        f"{control.tolerance:g}",
+        values={"control": control.name, "value": value, "good": good, "by": by},
+    )
+    if good:
+        words = f"the control {control.name} was made by {by}"
+        return noted, Noted(topic=Topic.RELEASE, station=control.station, message=words)
+    words = f"drift: {noted.message}"
+    return noted, Noted(topic=Topic.QUARANTINE, station=control.station, message=words)
+
+
+def control_of(controls: Mapping[str, Control], name: str) -> Control:
+    """The control of a name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if name not in controls:
+        raise ConfigError(
+            "there is no such control", got=name, allowed=", ".join(controls) or "none in the file"
+        )
+    return controls[name]
