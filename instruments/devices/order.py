@@ -37,7 +37,7 @@ class OrderStatus(Status):
 
     def _run_callbacks(self) -> None:
         if not self._settled_event.wait(self.timeout):
-            self.fail(_late(self._what, float(self.timeout or 0.0)))
+            self.fail(late(self._what, float(self.timeout or 0.0)))
         super()._run_callbacks()
 
     def finish(self) -> None:
@@ -103,12 +103,13 @@ def within(timeout_s: float, what: str, work: Callable[[], object]) -> None:
     thread.start()
     thread.join(timeout_s)
     if thread.is_alive():
-        raise _late(what, timeout_s)
+        raise late(what, timeout_s)
     if failed:
         raise failed[0]
 
 
-def _late(what: str, timeout_s: float) -> LinkError:
+def late(what: str, timeout_s: float) -> LinkError:
+    """The error of an order that did not end in time; what the instrument did is not known."""
     return LinkError(
         f"no end in sight: {what}",
         got=f"nothing for {timeout_s:g} s",

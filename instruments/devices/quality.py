@@ -130,11 +130,19 @@ class Nameplate:
         self._core = core
         self._identity: Identity | None = None
 
+    def require(self) -> Identity:
+        """Model, serial number and firmware.
+
+        Raises:
+            DeviceError: The instrument does not answer, or is another one.
+        """
+        if self._identity is None:
+            self._identity = self._core.identify()
+        return self._identity
+
     def read(self) -> Identity:
         """Model, serial number and firmware; empty while the instrument does not answer."""
-        if self._identity is None:
-            try:
-                self._identity = self._core.identify()
-            except DeviceError:
-                return Identity("")
-        return self._identity
+        try:
+            return self.require()
+        except DeviceError:
+            return Identity("")
