@@ -56,7 +56,9 @@ class DoorSimulator(WireSimulator):
         self.plant.doors.setdefault(station, False)
 
     async def start(self) -> None:
-        """Listens."""
+        """Listens, once for all furnaces that share the Arduino."""
+        if self._servers:
+            return
         self.settings["link"] = await self.listen(str(self.settings["link"]), self._serve)
 
     def jam(self, name: str) -> None:

@@ -6,9 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sdl.core.seeds import generator
 from simulators.world import World
+
+if TYPE_CHECKING:
+    from simulators.wire.door import DoorSimulator
 
 TARE_MG = 12_000.0
 TARE_SD_MG = 150.0
@@ -46,13 +50,15 @@ class Plant:
     Args:
         world: Truth; advanced to the clock whenever anybody looks.
         clock: World time.
-        doors: Whether each furnace's door is open, by station; shut if absent.
+        doors: Whether each furnace's door is open, by station; none if absent.
+        arduinos: Controllers of doors by their endpoint: furnaces may share one.
         folder: Where relative paths of the laboratory file begin.
     """
 
     world: World
     clock: ScaledClock
     doors: dict[str, bool] = field(default_factory=dict)
+    arduinos: dict[str, DoorSimulator] = field(default_factory=dict)
     folder: Path = Path()
     _serial: int = 0
 
