@@ -18,6 +18,7 @@ from instruments.drivers.job import Job, JobRecord, JobState
 from instruments.site import Site
 from sdl.core.capabilities import Station
 from sdl.core.command import Command, Inspection, Presence, Verb
+from sdl.core.crashpoint import crashpoint
 from sdl.core.errors import BusyError, DeviceError
 from sdl.core.model import Frozen
 
@@ -149,7 +150,9 @@ class WiredDriver(Driver):
                 **evidence,
             },
         )
+        crashpoint("driver-noted")
         self.act(job, note)
+        crashpoint("driver-told")
 
     def record(self, label: str) -> JobRecord | None:
         """How far a job is; its end is noted the first time it is seen.

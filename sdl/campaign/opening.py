@@ -47,9 +47,9 @@ def read_config(path: Path, lab: Path | None = None) -> tuple[CampaignConfig, Ta
     if config.model is not None:
         config = config.model_copy(update={"model": str(path.parent / config.model)})
     if lab is not None:
-        config = config.model_copy(update={"lab": str(lab.resolve())})
+        config = config.model_copy(update={"lab": str(lab.absolute())})
     elif config.lab_file is not None:
-        config = config.model_copy(update={"lab": str((path.parent / config.lab).resolve())})
+        config = config.model_copy(update={"lab": str((path.parent / config.lab).absolute())})
     try:
         task = load_task(config.task, path.parent)
     except ConfigError as err:
