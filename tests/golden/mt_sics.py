@@ -1,6 +1,6 @@
 """MT-SICS and Quantos lines, written out by hand from the reference (5.2).
 
-The weight field is ten characters wide and right-justified, as in the manual's ``S S     100.00 g``.
+The weight field is ten characters wide and right-justified: ``S S     100.00 g`` in the manual.
 Quantos answers repeat the command without its last parameter; ``61 1`` is a command of its own, so
 ``QRA 61 1 I 13`` (the public drivers index the answer so: word 3 the status, word 4 the code). A
 queried value stands before the status: ``QRD 2 3 7 3 A``.
