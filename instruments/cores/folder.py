@@ -59,8 +59,10 @@ class Verdict(StrEnum):
     """What a look at a result file found; all but ``ACCEPTED`` may still change."""
 
     MISSING = "missing"
+    FRESH = "fresh"
+    """Seen for the first time, or not still for long enough: the next look tells."""
     CHANGING = "changing"
-    """Seen for the first time, or another size than at the look before."""
+    """Not as it was at the look before."""
     OLD = "old"
     BROKEN = "broken"
     """It stands still and cannot be read as a whole: half written, too large, a link."""
@@ -219,18 +221,20 @@ class Folder:
         if written_s < after_s - GRAIN_S:
             words = f"{file_name} was written {after_s - written_s:.0f} s before the start"
             return Seen(Verdict.OLD, words, None, written_s)
-        if not self._stands_still(file_name, found, form.settle_s):
+        moves = self._moves(file_name, found, form.settle_s)
+        if moves is not None:
             words = f"{file_name} is still written ({found.st_size} bytes)"
-            return Seen(Verdict.CHANGING, words, None, written_s)
+            return Seen(moves, words, None, written_s)
         return self._judged(path, found, form, owners)
 
-    def _stands_still(self, file_name: str, found: os.stat_result, settle_s: float) -> bool:
+    def _moves(self, file_name: str, found: os.stat_result, settle_s: float) -> Verdict | None:
+        """``None`` once it stands still."""
         now_s, seen = time.monotonic(), (found.st_size, found.st_mtime_ns)
         before = self._looks.get(file_name)
         if before is None or before[:2] != seen:
             self._looks[file_name] = (*seen, now_s)
-            return False
-        return now_s - before[2] >= settle_s
+            return Verdict.FRESH if before is None else Verdict.CHANGING
+        return None if now_s - before[2] >= settle_s else Verdict.FRESH
 
     def _judged(
         self, path: Path, found: os.stat_result, form: Format[T], owners: tuple[str, ...]

@@ -151,7 +151,8 @@ class AerisStation(WiredDriver):
                 where=self.name,
             ) from err
         except DeviceError as err:
-            # It said so itself: nothing runs, and the station is free again.
+            # It said so itself: nothing runs, and station and slot are free again.
+            self.core.remove(name)
             ended = {"state": JobState.ABORTED.value, "end_s": self.site.clock.now_s()}
             self.site.notebook.write(
                 self.name, job.label, {**ended, "error": str(err), "result": {}}
@@ -163,14 +164,16 @@ class AerisStation(WiredDriver):
         seen, now_s = self._look(note), self.site.clock.now_s()
         start_s, length_s = float(note["start_s"]), _minutes(note) * 60.0
         planned_s = start_s + length_s
-        if seen.value is not None:
+        ready = self.core.fetch("ready")
+        overdue = now_s > start_s + 2.0 * length_s + MARGIN_S + self._transfer_s()
+        # While the unit works the sample cannot be taken from its list, and blocks the slot.
+        if seen.value is not None and (ready == "yes" or overdue):
             self.core.remove(str(note["file_id"]))
             wall_s = seen.written_s - float(note["started_wall_s"])
             written_s = start_s + wall_s * self.site.clock_scale
             end_s = min(now_s, max(planned_s, written_s))
             return Progress(JobState.COMPLETE, end_s, self._result(note, seen.value))
-        ready = self.core.fetch("ready")
-        if now_s <= start_s + 2.0 * length_s + MARGIN_S + self._transfer_s():
+        if not overdue or seen.verdict in (Verdict.FRESH, Verdict.ACCEPTED):
             return Progress(JobState.RUNNING, max(planned_s, now_s))
         self.core.remove(str(note["file_id"]))
         error = (
