@@ -33,7 +33,7 @@ from instruments.devices.async_backend import (
     QualityBackend,
 )
 from instruments.devices.order import late
-from instruments.devices.quality import AGE_LIMIT_S, Nameplate, main_settable
+from instruments.devices.quality import AGE_LIMIT_S, Nameplate, attribute_of, main_settable
 from instruments.readout import Quality
 from sdl.core.errors import ConfigError
 
@@ -56,7 +56,7 @@ class InstrumentMock(DeviceMock["AsyncInstrument"]):
         """Called when the device connects in mock mode."""
         for channel in device.core.channels:
             if not channel.text:
-                signal = getattr(device, channel.name)
+                signal = getattr(device, attribute_of(channel.name))
                 set_mock_units(signal, channel.unit)
                 set_mock_precision(signal, 6)
             if channel.show is not Show.OMITTED:
@@ -120,8 +120,8 @@ class AsyncInstrument(StandardReadable):
         super().set_name(name, child_name_separator="_")
 
     def _add(self, channel: Channel, asker: Asker, poll_s: float) -> None:
-        beside = f"{channel.name}_quality"
-        taken = next((n for n in (channel.name, beside) if hasattr(self, n)), None)
+        own, beside = attribute_of(channel.name), f"{channel.name}_quality"
+        taken = next((n for n in (own, beside) if hasattr(self, n)), None)
         if taken is not None:
             raise ConfigError(
                 f"a channel of {self.core.name} cannot become a signal",
@@ -130,10 +130,10 @@ class AsyncInstrument(StandardReadable):
                 do="rename the channel",
             )
         make = SignalRW if channel.settable else SignalR
-        setattr(self, channel.name, make(ChannelBackend(asker, channel, poll_s), SET_S))
+        setattr(self, own, make(ChannelBackend(asker, channel, poll_s), SET_S))
         if channel.show is Show.OMITTED:
             return
-        self.add_readables([getattr(self, channel.name)], _FORMATS[channel.show])
+        self.add_readables([getattr(self, own)], _FORMATS[channel.show])
         setattr(self, beside, SignalR(QualityBackend(asker, channel, poll_s)))
         shown = Show.NORMAL if channel.show is Show.HINTED else channel.show
         self.add_readables([getattr(self, beside)], _FORMATS[shown])
@@ -184,7 +184,7 @@ class SettableAsyncInstrument(AsyncInstrument):
         channel = main_settable(self.core)
         if channel is None:
             raise ConfigError(f"{self.core.name} has no main settable channel")
-        return getattr(self, channel.name)
+        return getattr(self, attribute_of(channel.name))
 
 
 def async_instrument(core: Core, name: str = "", **settings: Any) -> AsyncInstrument:

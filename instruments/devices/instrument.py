@@ -3,7 +3,8 @@
 ``face_of(EurothermCore)`` is a class with a signal ``temperature_c`` for the channel of that name
 and a text signal ``temperature_c_quality`` beside it: ``good``, or why there is no value. Where
 there is none the number is NaN and the text empty, never 0 and never the last one. ``age_s`` is the
-age of the oldest value of a reading. All values of one reading come from one look.
+age of the oldest value of a reading. All values of one reading come from one look. A channel whose
+name Bluesky keeps for itself gets an underscore: ``position_``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from instruments.devices.quality import (
     AGE_LIMIT_S,
     Look,
     Nameplate,
+    attribute_of,
     documented,
     in_document,
     look,
@@ -256,12 +258,12 @@ class InstrumentFace(Described):
 class SettableFace(InstrumentFace):
     """The face of a core with one main settable channel: setting the device sets that one."""
 
-    main_channel: ClassVar[str]
-    """Its name."""
+    main_signal: ClassVar[str]
+    """Attribute of its signal."""
 
     def set(self, value: Any, *, timeout: float | None = None) -> OrderStatus:
         """Sets the main channel. Arguments and status are those of the channel's signal."""
-        return cast(ChannelSignal, getattr(self, self.main_channel)).set(value, timeout=timeout)
+        return cast(ChannelSignal, getattr(self, self.main_signal)).set(value, timeout=timeout)
 
 
 @cache
@@ -275,10 +277,10 @@ def face_of(core_class: type[Core]) -> type[InstrumentFace]:
     base = InstrumentFace if main is None else SettableFace
     parts: dict[str, Any] = {"core_class": core_class, "__doc__": core_class.__doc__}
     if main is not None:
-        parts["main_channel"] = main.name
+        parts["main_signal"] = attribute_of(main.name)
     for channel in core_class.channels:
         kind = _KINDS[channel.show]
-        names = (channel.name, f"{channel.name}_quality")
+        names = (attribute_of(channel.name), f"{channel.name}_quality")
         used = (n for n in names if n in parts or (hasattr(base, n) and n not in _NAMEPLATE))
         taken = next(used, None)
         if taken is not None:

@@ -21,6 +21,48 @@ LOOK_S = 3.0
 AGE_LIMIT_S = 30.0
 """A value older than this is stale, s of wall time, unless a device is given another limit."""
 
+RESERVED = frozenset(
+    [
+        "check_value",
+        "clear_sub",
+        "collect",
+        "collect_asset_docs",
+        "collect_pages",
+        "complete",
+        "configure",
+        "describe",
+        "describe_collect",
+        "describe_configuration",
+        "event_types",
+        "get_index",
+        "hints",
+        "kickoff",
+        "locate",
+        "name",
+        "parent",
+        "pause",
+        "position",
+        "prepare",
+        "read",
+        "read_configuration",
+        "resume",
+        "root",
+        "set",
+        "signal_names",
+        "stage",
+        "stop",
+        "subscribe",
+        "trigger",
+        "unstage",
+    ]
+)
+"""Names that Bluesky's protocols keep for themselves."""
+
+
+def attribute_of(channel: str) -> str:
+    """Attribute of a channel's signal: its name, with an underscore where Bluesky keeps it."""
+    return f"{channel}_" if channel in RESERVED else channel
+
 
 @dataclass(frozen=True)
 class Look:

@@ -215,12 +215,20 @@ def test_a_mock_never_touches_the_core(core: HotPlate) -> None:
     assert key["units"] == "degC"
 
 
-def test_a_channel_that_would_hide_a_method_is_refused() -> None:
+def test_names_that_are_taken() -> None:
     class Odd(HotPlate):
-        channels = (Channel("stage"),)
+        channels = (Channel("position", "mm", settable=True), Channel("stop", text=True))
 
-    with pytest.raises(ConfigError, match="stage"):
-        AsyncInstrument(Odd())
+    odd: Any = async_instrument(Odd(), "odd")
+    assert odd.position_.name == "odd_position_"
+    assert odd.main is odd.position_
+    assert callable(odd.stop)
+
+    class Worse(HotPlate):
+        channels = (Channel("core"),)
+
+    with pytest.raises(ConfigError, match="core"):
+        AsyncInstrument(Worse())
 
 
 def test_both_faces_in_one_scan(core: HotPlate) -> None:

@@ -217,12 +217,23 @@ def test_a_face_without_an_instrument_is_refused() -> None:
         face_of(HotPlate)("", name="plate")
 
 
-def test_a_channel_that_would_hide_a_method_is_refused() -> None:
+def test_names_that_are_taken() -> None:
     class Odd(HotPlate):
-        channels = (Channel("trigger"),)
+        channels = (Channel("position", "mm", settable=True), Channel("stop", text=True))
 
-    with pytest.raises(ConfigError, match="trigger"):
-        face_of(Odd)
+    core = Odd()
+    core.values.update(position=1.0, stop="no")
+    odd: Any = face_of(Odd)("", core=core, name="odd")
+    odd.set(2.0).wait(5.0)
+    assert odd.read()["odd_position_"]["value"] == 2.0
+    assert odd.read()["odd_position_quality"]["value"] == "good"
+    assert callable(odd.stop)
+
+    class Worse(HotPlate):
+        channels = (Channel("look"),)
+
+    with pytest.raises(ConfigError, match="look"):
+        face_of(Worse)
 
 
 def test_a_core_with_two_main_channels_is_not_movable() -> None:
