@@ -1,0 +1,483 @@
+"""One TCP connection to one device: deadlines, garbage, leftovers, back-off, no replay."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from instruments.transports.framing import lines, until
+from instruments.transports.tcp import LONGEST_PAUSE_S, Announced, TcpLink
+from sdl.core.errors import LinkError, ProtocolError
+from sdl.core.lab import Endpoint
+
+LINE = until(b"\r\n")
+END = Announced(by=lambda a: a == b"RUN B\r\n", line=lambda a: a in (b"RUN A\r\n", b"RUN I\r\n"))
+FOREVER_S = 10.0
+Talk = Callable[["Device", socket.socket, bytes], None]
+
+
+@dataclass
+class Device:
+    """Calls ``talk`` with each line that it hears; counts connections and lines."""
+
+    talk: Talk
+    greeting: bytes = b""
+    heard: list[bytes] = field(default_factory=list)
+    links: list[socket.socket] = field(default_factory=list)
+    endpoint: Endpoint = field(init=False)
+
+    def serve(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                link, _ = listener.accept()
+            except OSError:
+                return
+            self.links.append(link)
+            threading.Thread(target=self._answer, args=(link,), daemon=True).start()
+
+    def _answer(self, link: socket.socket) -> None:
+        try:
+            link.sendall(self.greeting)
+            with link.makefile("rb") as requests:
+                for line in requests:
+                    self.heard.append(line)
+                    self.talk(self, link, line)
+        except (OSError, ValueError):
+            return
+
+    def close(self) -> None:
+        for link in self.links:
+            link.close()
+
+
+Make = Callable[..., Device]
+Connect = Callable[..., TcpLink]
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    made: list[tuple[Device, socket.socket, threading.Thread]] = []
+
+    def start(talk: Talk, greeting: bytes = b"", port: int = 0) -> Device:
+        device = Device(talk, greeting)
+        listener = socket.create_server(("127.0.0.1", port))
+        device.endpoint = Endpoint(host="127.0.0.1", port=listener.getsockname()[1])
+        thread = threading.Thread(target=device.serve, args=(listener,), daemon=True)
+        thread.start()
+        made.append((device, listener, thread))
+        return device
+
+    yield start
+    for device, listener, thread in made:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        device.close()
+        thread.join(5.0)
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    links: list[TcpLink] = []
+
+    def link(name: str, endpoint: Endpoint, **options: Any) -> TcpLink:
+        links.append(TcpLink(name, endpoint, **options))
+        return links[-1]
+
+    yield link
+    for made in links:
+        made.close()
+
+
+def echo(_: Device, link: socket.socket, line: bytes) -> None:
+    link.sendall(line)
+
+
+def says(*pieces: bytes) -> Talk:
+    def talk(_: Device, link: socket.socket, line: bytes) -> None:
+        for piece in pieces:
+            link.sendall(piece)
+
+    return talk
+
+
+def wait_for(look: Callable[[], object]) -> None:
+    until_s = time.monotonic() + FOREVER_S
+    while not look():
+        assert time.monotonic() < until_s, "it never came"
+        time.sleep(0.002)
+
+
+def test_many_exchanges_use_one_connection(make: Make, connect: Connect) -> None:
+    device = make(echo)
+    link = connect("scale", device.endpoint)
+    for number in range(20):
+        sent = b"%d\r\n" % number
+        assert link.exchange(sent, LINE) == sent
+    assert link.connections == 1
+    link.close()
+    assert link.exchange(b"again\r\n", LINE) == b"again\r\n"
+    assert link.connections == 2
+
+
+def test_an_answer_in_pieces_is_one_answer(make: Make, connect: Connect) -> None:
+    def talk(_: Device, link: socket.socket, line: bytes) -> None:
+        for byte in b"S S 1.0 g\r\n":
+            link.sendall(bytes([byte]))
+
+    device = make(talk)
+    assert connect("scale", device.endpoint).exchange(b"S\r\n", LINE) == b"S S 1.0 g\r\n"
+
+
+def test_answers_of_several_lines(make: Make, connect: Connect) -> None:
+    device = make(says(b"1\r\n", b"2\r\n"))
+    link = connect("scale", device.endpoint)
+    assert link.exchange(b"I0\r\n", lines(2, b"\r\n")) == b"1\r\n2\r\n"
+
+
+def test_a_device_that_does_not_answer_is_told_only(make: Make, connect: Connect) -> None:
+    device = make(says())
+    assert connect("scale", device.endpoint).exchange(b"GO\r\n", None) == b""
+    wait_for(lambda: device.heard == [b"GO\r\n"])
+
+
+def test_a_frozen_device_costs_the_deadline_and_no_more(make: Make, connect: Connect) -> None:
+    device = make(says())
+    link = connect("scale", device.endpoint, deadline_s=0.2)
+    begin_s = time.monotonic()
+    with pytest.raises(LinkError, match=r"scale did not answer in time.*b'' so far"):
+        link.exchange(b"S\r\n", LINE)
+    assert 0.19 < time.monotonic() - begin_s < 1.0
+
+
+def test_a_frozen_device_costs_the_deadline_of_the_exchange(make: Make, connect: Connect) -> None:
+    device = make(says())
+    link = connect("scale", device.endpoint, deadline_s=60.0)
+    begin_s = time.monotonic()
+    with pytest.raises(LinkError, match="in time"):
+        link.exchange(b"S\r\n", LINE, deadline_s=0.1)
+    assert time.monotonic() - begin_s < 1.0
+
+
+def test_a_listener_that_never_accepts_costs_the_deadline(connect: Connect) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
+        endpoint = Endpoint(host="127.0.0.1", port=listener.getsockname()[1])
+        begin_s = time.monotonic()
+        with pytest.raises(LinkError):
+            connect("scale", endpoint, deadline_s=0.2).exchange(b"S\r\n", LINE)
+        assert time.monotonic() - begin_s < 1.0
+
+
+def test_half_an_answer_then_silence(make: Make, connect: Connect) -> None:
+    device = make(says(b"S S  "))
+    link = connect("scale", device.endpoint, deadline_s=0.2)
+    with pytest.raises(LinkError, match=r"in time.*S S  "):
+        link.exchange(b"S\r\n", LINE)
+
+
+def test_half_an_answer_then_the_end(make: Make, connect: Connect) -> None:
+    def talk(_: Device, link: socket.socket, line: bytes) -> None:
+        link.sendall(b"S S  ")
+        link.shutdown(socket.SHUT_RDWR)
+
+    device = make(talk)
+    with pytest.raises(LinkError, match=r"closed the connection.*S S  "):
+        connect("scale", device.endpoint).exchange(b"S\r\n", LINE)
+
+
+def test_garbage_closes_the_link_and_the_next_exchange_is_clean(
+    make: Make, connect: Connect
+) -> None:
+    def talk(device: Device, link: socket.socket, line: bytes) -> None:
+        link.sendall(b"\x00\xff" * 40 if len(device.heard) == 1 else line)
+
+    device = make(talk)
+    link = connect("scale", device.endpoint)
+    with pytest.raises(ProtocolError, match=r"scale answered nonsense.*x00.xff"):
+        link.exchange(b"S\r\n", until(b"\r\n", longest=64))
+    assert link.exchange(b"S\r\n", LINE) == b"S\r\n"
+    assert link.connections == 2
+
+
+def test_an_answer_without_end_is_given_up(make: Make, connect: Connect) -> None:
+    device = make(says(b"x" * 2_000_000))
+    with pytest.raises(ProtocolError, match="at most 1000000 bytes"):
+        connect("scale", device.endpoint).exchange(b"S\r\n", lambda _: None)
+
+
+def test_two_replies_in_one_read_are_refused(make: Make, connect: Connect) -> None:
+    device = make(says(b"S S 1.0 g\r\nS S 2.0 g\r\n"))
+    with pytest.raises(ProtocolError, match="allowed: one answer"):
+        connect("scale", device.endpoint).exchange(b"S\r\n", LINE)
+
+
+def test_what_nobody_asked_for_is_never_an_answer(make: Make, connect: Connect) -> None:
+    device = make(echo)
+    link = connect("scale", device.endpoint)
+    link.exchange(b"1\r\n", LINE)
+    device.links[0].sendall(b"S S 9.9 g\r\n")
+    wait_for(lambda: _pending(link))
+    with pytest.raises(ProtocolError, match=r"nobody asked for.*9\.9"):
+        link.exchange(b"2\r\n", LINE)
+    assert device.heard == [b"1\r\n"]
+    assert link.exchange(b"3\r\n", LINE) == b"3\r\n"
+
+
+def test_an_idle_connection_that_the_device_closed_is_opened_again(
+    make: Make, connect: Connect
+) -> None:
+    device = make(echo)
+    link = connect("scale", device.endpoint)
+    link.exchange(b"1\r\n", LINE)
+    device.links[0].shutdown(socket.SHUT_RDWR)
+    wait_for(lambda: _pending(link))
+    assert link.exchange(b"2\r\n", LINE) == b"2\r\n"
+    assert (link.connections, device.heard) == (2, [b"1\r\n", b"2\r\n"])
+
+
+def test_nothing_is_sent_again_after_a_fault(make: Make, connect: Connect) -> None:
+    def talk(device: Device, link: socket.socket, line: bytes) -> None:
+        if line == b"DOSE\r\n":
+            link.shutdown(socket.SHUT_RDWR)
+        else:
+            link.sendall(line)
+
+    device = make(talk)
+    link = connect("scale", device.endpoint)
+    with pytest.raises(LinkError):
+        link.exchange(b"DOSE\r\n", LINE)
+    assert link.exchange(b"S\r\n", LINE) == b"S\r\n"
+    assert device.heard == [b"DOSE\r\n", b"S\r\n"]
+
+
+def test_a_new_connection_per_query(make: Make, connect: Connect) -> None:
+    device = make(echo)
+    link = connect("scale", device.endpoint, per_query=True)
+    for _ in range(3):
+        link.exchange(b"S\r\n", LINE)
+    assert link.connections == 3
+    assert len(device.links) == 3
+
+
+def test_a_greeting_is_read_once_per_connection(make: Make, connect: Connect) -> None:
+    device = make(echo, greeting=b"Hello\r\n")
+    link = connect("arm", device.endpoint, greeting=LINE)
+    assert link.exchange(b"1\r\n", LINE) == b"1\r\n"
+    assert link.exchange(b"2\r\n", LINE) == b"2\r\n"
+
+
+def test_a_missing_greeting_is_a_fault(make: Make, connect: Connect) -> None:
+    device = make(echo)
+    link = connect("arm", device.endpoint, greeting=LINE, deadline_s=0.1)
+    with pytest.raises(LinkError, match="in time"):
+        link.exchange(b"1\r\n", LINE)
+    assert device.heard == []
+
+
+def test_failed_connections_wait_longer_each_time(connect: Connect) -> None:
+    link = connect("scale", _nobody())
+    pauses_s: list[float] = []
+    for _ in range(12):
+        with pytest.raises(LinkError, match="cannot be reached"):
+            link.exchange(b"S\r\n", LINE)
+        pauses_s.append(link._not_before_s - time.monotonic())
+        with pytest.raises(LinkError, match="next try in"):
+            link.exchange(b"S\r\n", LINE)  # fails at once: nothing storms
+        link._not_before_s = 0.0
+    assert pauses_s[0] < 0.06
+    assert max(pauses_s) <= LONGEST_PAUSE_S
+    assert pauses_s[-1] > LONGEST_PAUSE_S / 2.1
+    assert link.connections == 0
+
+
+def test_a_device_that_comes_back_is_found_and_forgiven(make: Make, connect: Connect) -> None:
+    endpoint = _nobody()
+    link = connect("scale", endpoint)
+    with pytest.raises(LinkError, match="cannot be reached"):
+        link.exchange(b"S\r\n", LINE)
+    make(echo, port=endpoint.port)
+    wait_for(lambda: _answers(link))
+    assert link._failures == 0
+
+
+def test_one_exchange_at_a_time(make: Make, connect: Connect) -> None:
+    device = make(echo)
+    link = connect("scale", device.endpoint)
+    wrong: list[bytes] = []
+
+    def ask(number: int) -> None:
+        for turn in range(25):
+            sent = b"%d.%d\r\n" % (number, turn)
+            if link.exchange(sent, LINE) != sent:
+                wrong.append(sent)
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(FOREVER_S)
+    assert (wrong, len(device.heard), link.connections) == ([], 100, 1)
+
+
+def test_whoever_waits_for_his_turn_has_a_deadline_too(make: Make, connect: Connect) -> None:
+    device = make(says())
+    link = connect("scale", device.endpoint, deadline_s=0.6)
+    first = threading.Thread(target=_answers, args=(link,))
+    first.start()
+    wait_for(lambda: device.heard)
+    with pytest.raises(LinkError, match="busy with another exchange"):
+        link.exchange(b"@\r\n", LINE, deadline_s=0.1)
+    first.join(FOREVER_S)
+    assert device.heard == [b"S\r\n"]
+
+
+# -- announced lines -----------------------------------------------------------------------------
+
+
+def begins(_: Device, link: socket.socket, line: bytes) -> None:
+    link.sendall(b"RUN B\r\n" if line == b"RUN\r\n" else line)
+
+
+def test_an_announced_line_may_come_between_exchanges(make: Make, connect: Connect) -> None:
+    device = make(begins)
+    link = connect("scale", device.endpoint)
+    assert link.exchange(b"RUN\r\n", LINE, announced=END) == b"RUN B\r\n"
+    assert (link.awaits, link.announced()) == (True, None)
+    device.links[0].sendall(b"RUN A\r\n")
+    wait_for(link.announced)
+    assert (link.announced(), link.awaits) == (b"RUN A\r\n", False)
+    assert link.exchange(b"S\r\n", LINE) == b"S\r\n"
+    assert link.connections == 1
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"RUN A\r\nS\r\n",),
+        (b"S\r\nRUN A\r\n",),
+        (b"RU", b"N A\r\nS\r", b"\n"),
+        (b"S\r\nRU", b"N A\r\n"),
+    ],
+)
+def test_an_announced_line_may_come_with_an_answer(
+    make: Make, connect: Connect, pieces: tuple[bytes, ...]
+) -> None:
+    def talk(_: Device, link: socket.socket, line: bytes) -> None:
+        for piece in (b"RUN B\r\n",) if line == b"RUN\r\n" else pieces:
+            link.sendall(piece)
+
+    device = make(talk)
+    link = connect("scale", device.endpoint)
+    link.exchange(b"RUN\r\n", LINE, announced=END)
+    assert link.exchange(b"S\r\n", LINE) == b"S\r\n"
+    wait_for(link.announced)
+    assert link.announced() == b"RUN A\r\n"
+    assert link.connections == 1
+
+
+def test_an_end_that_comes_with_the_beginning(make: Make, connect: Connect) -> None:
+    device = make(says(b"RUN B\r\nRUN I\r\n"))
+    link = connect("scale", device.endpoint)
+    assert link.exchange(b"RUN\r\n", LINE, announced=END) == b"RUN B\r\n"
+    assert link.announced() == b"RUN I\r\n"
+
+
+def test_half_an_announced_line_waits_for_its_rest(make: Make, connect: Connect) -> None:
+    device = make(begins)
+    link = connect("scale", device.endpoint)
+    link.exchange(b"RUN\r\n", LINE, announced=END)
+    device.links[0].sendall(b"RU")
+    wait_for(lambda: _pending(link))
+    assert link.announced() is None
+    device.links[0].sendall(b"N A\r\n")
+    wait_for(link.announced)
+    assert link.exchange(b"S\r\n", LINE) == b"S\r\n"
+
+
+def test_half_an_announced_line_is_never_the_beginning_of_an_answer(
+    make: Make, connect: Connect
+) -> None:
+    def talk(_: Device, link: socket.socket, line: bytes) -> None:
+        link.sendall(b"RUN B\r\n" if line == b"RUN\r\n" else b"9.9 g\r\n")
+
+    device = make(talk)
+    link = connect("scale", device.endpoint)
+    link.exchange(b"RUN\r\n", LINE, announced=END)
+    device.links[0].sendall(b"S S 1")
+    wait_for(lambda: _pending(link))
+    assert link.announced() is None
+    with pytest.raises(ProtocolError, match="nonsense"):
+        link.exchange(b"S\r\n", LINE)
+
+
+@pytest.mark.parametrize("stray", [b"RUN X\r\n", b"RUN A\r\nRUN A\r\n", b"S S 1.0 g\r\n"])
+def test_another_line_than_the_announced_one_is_refused(
+    make: Make, connect: Connect, stray: bytes
+) -> None:
+    device = make(begins)
+    link = connect("scale", device.endpoint)
+    link.exchange(b"RUN\r\n", LINE, announced=END)
+    device.links[0].sendall(stray)
+    wait_for(lambda: _pending(link))
+    with pytest.raises(ProtocolError, match="nobody asked for"):
+        link.exchange(b"S\r\n", LINE)
+    assert device.heard == [b"RUN\r\n"]
+
+
+def test_only_its_announcement_makes_a_line_expected(make: Make, connect: Connect) -> None:
+    device = make(says(b"RUN A\r\n"))
+    link = connect("scale", device.endpoint)
+    assert link.exchange(b"RUN\r\n", LINE, announced=END) == b"RUN A\r\n"
+    assert (link.awaits, link.announced()) == (False, None)
+
+
+def test_an_announced_line_dies_with_its_connection(make: Make, connect: Connect) -> None:
+    device = make(begins)
+    link = connect("scale", device.endpoint)
+    link.exchange(b"RUN\r\n", LINE, announced=END)
+    device.links[0].shutdown(socket.SHUT_RDWR)
+    wait_for(lambda: link.announced() is None and not link.awaits)
+    assert link.exchange(b"S\r\n", LINE) == b"S\r\n"
+    assert link.connections == 2
+    assert device.heard == [b"RUN\r\n", b"S\r\n"]
+
+
+def test_an_announced_line_that_came_before_the_end_is_kept(make: Make, connect: Connect) -> None:
+    device = make(begins)
+    link = connect("scale", device.endpoint)
+    link.exchange(b"RUN\r\n", LINE, announced=END)
+    device.links[0].sendall(b"RUN A\r\n")
+    wait_for(link.announced)
+    link.close()
+    assert link.announced() == b"RUN A\r\n"
+    link.exchange(b"RUN\r\n", LINE, announced=END)
+    assert link.announced() is None
+
+
+def _pending(link: TcpLink) -> bool:
+    """Whether something, or the end, waits in the link's socket."""
+    assert link._socket is not None
+    link._socket.settimeout(0.0)
+    try:
+        link._socket.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _answers(link: TcpLink) -> bool:
+    try:
+        return link.exchange(b"S\r\n", LINE) == b"S\r\n"
+    except LinkError:
+        return False
+
+
+def _nobody() -> Endpoint:
+    """An endpoint where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return Endpoint(host="127.0.0.1", port=listener.getsockname()[1])
