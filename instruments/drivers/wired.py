@@ -150,9 +150,9 @@ class WiredDriver(Driver):
                 **evidence,
             },
         )
-        crashpoint("driver-noted")
+        crashpoint(f"{job.verb.value}-noted")
         self.act(job, note)
-        crashpoint("driver-told")
+        crashpoint(f"{job.verb.value}-told")
 
     def record(self, label: str) -> JobRecord | None:
         """How far a job is; its end is noted the first time it is seen.

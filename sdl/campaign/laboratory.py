@@ -12,7 +12,7 @@ from sdl.campaign.commissioning import require_commissioned
 from sdl.campaign.places import NOTEBOOK_NAME, folder_of, journal_file
 from sdl.core.clock import MonotonicClock
 from sdl.core.errors import BusyError, ConfigError, JournalLockedError
-from sdl.core.event import Boot, Event, EventKind
+from sdl.core.event import Boot, Event, EventKind, Noted, Topic
 from sdl.core.lab import LabFile
 from sdl.core.yaml import load
 from sdl.journal.boot import boot_id
@@ -78,6 +78,25 @@ def laboratory_time_s(events: Sequence[Event], scale: float) -> float:
     return max(passed_s * scale, last_s)
 
 
+def gap_of(events: Sequence[Event], now_s: float) -> Noted | None:
+    """The time in which no controller ran; ``None`` at the first start.
+
+    Devices went on by themselves meanwhile: what they did is told command by command.
+    """
+    boots = sum(e.kind is EventKind.BOOT for e in events)
+    if boots < 2:
+        return None
+    last_s = max(e.time_s for e in events)
+    hours = (now_s - last_s) / 3600.0
+    return Noted(
+        topic=Topic.GAP,
+        station="laboratory",
+        message=f"no controller between {last_s:.0f} s and {now_s:.0f} s ({hours:.2f} h): samples "
+        "that were hot stayed in their programs",
+        values={"from_s": last_s, "to_s": now_s},
+    )
+
+
 def open_lab(setting: Setting) -> WiredLab:
     """The laboratory of a campaign, with its notebook beside the journal.
 
@@ -122,6 +141,7 @@ def open_lab(setting: Setting) -> WiredLab:
             documents=setting.journal.documents.append,
             lock=lock,
             supervisor=Supervisor(lab.interlocks, drivers, stop_file=stop_file(path)),
+            gap=gap_of(setting.events, start_s),
         )
     except BaseException:
         lock.release()

@@ -59,6 +59,7 @@ class WiredLab:
         documents: Gets every Bluesky document.
         lock: Let go of at the end.
         supervisor: Watches beside the RunEngine; started and closed here.
+        gap: Told first: the time without a controller.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class WiredLab:
         documents: DocumentSink | None = None,
         lock: OwnerLock | None = None,
         supervisor: Supervisor | None = None,
+        gap: Noted | None = None,
     ) -> None:
         self.lab = lab
         self._lock = lock
@@ -80,7 +82,7 @@ class WiredLab:
         self.engine = Engine(documents)
         self._done = set(done)
         self._pending: dict[str, _Pending] = {}
-        self._notes: list[Noted] = []
+        self._notes: list[Noted] = [] if gap is None else [gap]
         self._failed: list[LabEvent] = []
         self._supervisor = supervisor or Supervisor((), self.drivers)
         self._supervisor.start()
