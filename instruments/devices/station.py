@@ -7,6 +7,7 @@ from typing import Any, cast
 from ophyd import Component as Cpt
 from ophyd import Kind, Signal
 
+from instruments.devices.quality import Nameplate
 from instruments.devices.signals import AnsweredStatus, Described, Shown
 from instruments.drivers.base import Driver, start_job
 from instruments.drivers.job import Job, JobRecord, JobState
@@ -63,11 +64,13 @@ class StationFace(Described):
 
     selected = Cpt(Selected, value="", kind=Kind.omitted)
     loaded = Cpt(Shown, text=True, kind=Kind.omitted)
-    serial_number = Cpt(Signal, value="simulated", kind=Kind.config)
+    serial_number = Cpt(Shown, text=True, kind=Kind.config)
+    firmware = Cpt(Shown, text=True, kind=Kind.config)
     record = Cpt(JobLog, kind=Kind.normal)
 
     def __init__(self, driver: Driver, *, name: str, **kwargs: Any) -> None:
         self.driver = driver
+        self._nameplates = [Nameplate(core) for core in getattr(driver, "cores", ())]
         self._prepared: Job | None = None
         self._record: JobRecord | None = None
         self._result: dict[str, Any] = {}
@@ -154,4 +157,14 @@ class StationFace(Described):
         """The values of the station's own signals."""
         if signal == "loaded":
             return self.driver.read_back()
+        if signal in ("serial_number", "firmware"):
+            return self._identity(signal)
         raise KeyError(signal)
+
+    def _identity(self, signal: str) -> str:
+        """What the station's instruments say they are; empty while they do not answer."""
+        if not hasattr(self.driver, "cores"):
+            return "simulated"
+        plates = (plate.read() for plate in self._nameplates)
+        told = [p.serial if signal == "serial_number" else p.firmware for p in plates]
+        return ", ".join(text for text in told if text)
