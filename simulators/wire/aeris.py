@@ -14,18 +14,17 @@ earlier scan of that id is overwritten. An id that could leave the folder is ref
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sdl.core.errors import LabError
 from sdl.core.lab import LabStation
 from simulators.act import Act, ActState
 from simulators.wire.plant import Plant
+from simulators.wire.result_file import FileFaults, Outbox
 from simulators.wire.server import WireSimulator
 from simulators.wire.xrdml import xrdml_document
 
@@ -33,10 +32,6 @@ BELT, LAST_SLOT = 1, 6
 """Slots: the belt, then positions 1 to 5."""
 LOOK_S = 0.002
 """Wall time between two looks at a scan that runs, s."""
-PAUSE_S = 0.02
-"""Wall time between the two parts of a file, s."""
-AGE_S = 3600.0
-"""How old an old file seems, s."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 _AT = re.compile(r"0,([1-9]\d{0,2})")
@@ -58,7 +53,7 @@ class Scan:
     started: datetime
 
 
-class AerisSimulator(WireSimulator):
+class AerisSimulator(FileFaults, WireSimulator):
     """A diffractometer. Settings: ``link``, ``results``, ``slot``, ``programs`` (name -> min).
 
     Args:
@@ -68,19 +63,18 @@ class AerisSimulator(WireSimulator):
 
     def __init__(self, plant: Plant, station: LabStation) -> None:
         super().__init__(plant, station)
-        self.results: Path = plant.folder / self.settings["results"]
+        self.outbox = Outbox(plant.folder / self.settings["results"])
         self.remote = True
         """Whether the instrument obeys the network; switched at its screen."""
         self.samples: dict[str, Sample] = {}
         self._scan: Scan | None = None
         self._vial = ""
         self._slot = int(self.settings["slot"])
-        self._fault = ""
         self._work: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Makes the folder and listens; afterwards ``settings["link"]`` holds the port."""
-        self.results.mkdir(parents=True, exist_ok=True)
+        self.outbox.folder.mkdir(parents=True, exist_ok=True)
         self.settings["link"] = await self.listen(self.settings["link"], self._serve)
 
     async def stop(self) -> None:
@@ -100,24 +94,6 @@ class AerisSimulator(WireSimulator):
             task.cancel()
         self.samples.clear()
         super().reboot()
-
-    # -- faults: each for the next result ---------------------------------------------------------
-
-    def lose_file(self) -> None:
-        """The next scan leaves no file."""
-        self._fault = "lost"
-
-    def half_file(self) -> None:
-        """The next file stays half written."""
-        self._fault = "half"
-
-    def old_file(self) -> None:
-        """Instead of the next file there is one of the same id that is an hour old."""
-        self._fault = "old"
-
-    def foreign_file(self) -> None:
-        """The next file has the right name and another sample id inside."""
-        self._fault = "foreign"
 
     # -- messages ---------------------------------------------------------------------------------
 
@@ -249,33 +225,21 @@ class AerisSimulator(WireSimulator):
             await self._leave(scan, act)
 
     async def _leave(self, scan: Scan, act: Act) -> None:
-        fault, self._fault = self._fault, ""
-        if fault == "lost":
-            return
-        data = xrdml_document(
-            "foreign-1" if fault == "foreign" else scan.sample_id,
-            [int(count) for count in self.plant.world.pattern(act)],
-            start_deg=float(act.result["two_theta_start_deg"]),
-            step_deg=float(act.result["two_theta_step_deg"]),
-            scan_min=float(act.args["scan_min"]),
-            started=scan.started,
-            ended=datetime.now(UTC),
-        )
-        path = self.results / f"{scan.sample_id}.xrdml"
-        half = len(data) // 2
-        if fault == "old":
-            aside = path.with_name(f".{path.name}")
-            aside.write_bytes(data)
-            then_s = aside.stat().st_mtime - AGE_S
-            os.utime(aside, (then_s, then_s))
-            aside.replace(path)
-            return
-        path.write_bytes(data[:half])
-        if fault == "half":
-            return
-        await asyncio.sleep(PAUSE_S)
-        with path.open("ab") as file:
-            file.write(data[half:])
+        pattern = self.plant.world.pattern(act)
+        ended = datetime.now(UTC)
+
+        def document(sample_id: str) -> bytes:
+            return xrdml_document(
+                sample_id,
+                [int(count) for count in pattern],
+                start_deg=float(act.result["two_theta_start_deg"]),
+                step_deg=float(act.result["two_theta_step_deg"]),
+                scan_min=float(act.args["scan_min"]),
+                started=scan.started,
+                ended=ended,
+            )
+
+        await self.outbox.leave(f"{scan.sample_id}.xrdml", scan.sample_id, document)
 
 
 def _slot(location: str) -> int | None:

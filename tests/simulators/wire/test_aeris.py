@@ -44,7 +44,7 @@ def scan(aeris: Room, minutes: float = 2.0) -> Path:
     assert b"fatal" not in ask(aeris, golden.MEASURE)
     aeris.wait(60.0 * minutes)
     wait_for(lambda: ask(aeris, golden.ASK_READY) == golden.READY)
-    return aeris.simulator.results / "S3-c12.xrdml"
+    return aeris.simulator.outbox.folder / "S3-c12.xrdml"
 
 
 def whole(path: Path) -> bool:
@@ -75,7 +75,7 @@ def test_measurement_leaves_the_pattern_of_the_vial(aeris: Room) -> None:
     assert b"STATUS=normal" in ask(aeris, golden.MEASURE)
     assert ask(aeris, golden.ASK_READY) == golden.BUSY
     assert ask(aeris, golden.ASK_SLOT) == golden.FREE  # it is inside
-    path = aeris.simulator.results / "S3-c12.xrdml"
+    path = aeris.simulator.outbox.folder / "S3-c12.xrdml"
     aeris.wait(119.0)
     assert ask(aeris, golden.ASK_READY) == golden.BUSY
     assert not path.exists()
@@ -173,7 +173,7 @@ def test_power_cut(aeris: Room) -> None:
     aeris.wait(200.0)
     assert ask(aeris, golden.ASK_READY) == golden.READY
     assert b"fatal" in ask(aeris, golden.MEASURE)
-    assert not list(aeris.simulator.results.iterdir())
+    assert not list(aeris.simulator.outbox.folder.iterdir())
 
 
 def test_relative_results_stand_beside_the_laboratory_file(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_relative_results_stand_beside_the_laboratory_file(tmp_path: Path) -> No
     with room("diffractometer", "aeris", settings | {"results": str(tmp_path)}) as made:
         made.plant.folder = tmp_path
         station = made.simulator.station.model_copy(update={"settings": settings})
-        assert AerisSimulator(made.plant, station).results == tmp_path / "xrd"
+        assert AerisSimulator(made.plant, station).outbox.folder == tmp_path / "xrd"
 
 
 def test_document_is_read_back_exactly() -> None:
