@@ -10,7 +10,7 @@ from instruments.devices.station import StationFace
 from instruments.drivers.virtual import VirtualDriver
 
 
-def config(face: StationFace) -> dict[str, Any]:
+def config(face: Any) -> dict[str, Any]:
     return {k: v["value"] for k, v in face.read_configuration().items()}
 
 
