@@ -68,17 +68,17 @@ class Documents:
             self._pending = taken + self._pending
 
     def _run(self, name: str, doc: Mapping[str, Any]) -> str:
-        """The run a document belongs to; events name their descriptor only."""
+        """The run a document belongs to; events name their descriptor only, data a resource."""
         if name == "start":
             return str(doc.get("uid", ""))
         if "run_start" in doc:
             run = str(doc["run_start"])
-            if name == "descriptor":
+            if name in ("descriptor", "resource", "stream_resource"):
                 self._run_of[str(doc.get("uid", ""))] = run
             elif name == "stop":
                 self._run_of = {d: r for d, r in self._run_of.items() if r != run}
             return run
-        return self._run_of.get(str(doc.get("descriptor", "")), "")
+        return self._run_of.get(str(doc.get("descriptor", doc.get("resource", ""))), "")
 
 
 def to_json(value: Any, depth: int = 0) -> Any:

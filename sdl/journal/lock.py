@@ -6,12 +6,15 @@ import fcntl
 import json
 import os
 import socket
+import time
 import weakref
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sdl.core.errors import JournalError, JournalLockedError
+
+_PATIENCE_S, _PAUSE_S = 0.2, 0.001
 
 
 def locked_error(where: str, owner: dict[str, Any]) -> JournalLockedError:
@@ -47,7 +50,7 @@ class OwnerLock:
 
     @classmethod
     def acquire(cls, path: Path, where: str) -> OwnerLock:
-        """Takes the lock without waiting.
+        """Takes the lock, or is refused after a fifth of a second.
 
         Args:
             path: The lock file; made if absent.
@@ -68,7 +71,7 @@ class OwnerLock:
                 where=path,
             ) from err
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _flock(descriptor)
         except BlockingIOError as err:
             owner = _read_owner(descriptor)
             os.close(descriptor)
@@ -107,6 +110,22 @@ def owner_of(path: Path) -> dict[str, Any] | None:
 def utc_now() -> str:
     """The wall clock as ISO text, a label for people only."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _flock(descriptor: int) -> None:
+    """Locks; for a moment again and again, since ``owner_of`` holds a free lock for an instant.
+
+    Raises:
+        BlockingIOError: Somebody keeps it.
+    """
+    until_s = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until_s:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 def _read_owner(descriptor: int) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Runs as JSON lines: one file per run, whole or not there.
 
-Each line is ``{"name": ..., "doc": ...}``, as Bluesky's own JSON writers have it. A missing value is
-``null``. The file's name is the whole uid: names cut to eight characters, as Bluesky's writers use,
-can meet.
+Each line is ``{"name": ..., "doc": ...}``, as Bluesky's own JSON writers have it. A missing value
+is ``null``. The file's name is the whole uid: names cut to eight characters, as Bluesky's writers
+use, can meet.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class JsonLines:
         """
         path = self._path(uid)
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            entries = [json.loads(line) for line in lines]
+            lines = path.read_text(encoding="utf-8").split("\n")
+            entries = [json.loads(line) for line in lines if line]
             return [(entry["name"], entry["doc"]) for entry in entries]
         except FileNotFoundError:
             return None
@@ -90,6 +90,9 @@ class JsonLines:
     def kept(self, documents: Sequence[Named]) -> list[Named]:
         """All of it."""
         return list(documents)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def _path(self, uid: str) -> Path:
         return self._folder / f"{check_name(uid, 'the uid of the run', uid)}.jsonl"

@@ -41,7 +41,6 @@ def check_run(uid: str, documents: Sequence[Named]) -> None:
     Raises:
         RunRefusedError: It is not so, as when a journal was subscribed twice.
     """
-    check_name(uid, "the uid of the run", uid)
     count = Counter(name for name, _ in documents)
     names = [name for name, _ in documents]
     if (count["start"], count["stop"]) != (1, 1) or (names[0], names[-1]) != ("start", "stop"):
@@ -52,6 +51,7 @@ def check_run(uid: str, documents: Sequence[Named]) -> None:
             do="subscribe the journal to the RunEngine once",
             where=f"run {uid}",
         )
+    check_name(documents[0][1].get("uid"), "the uid of the run", uid)
     for name, doc in documents:
         if name == "descriptor":
             check_name(doc.get("name"), "the name of a stream", uid)

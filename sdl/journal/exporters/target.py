@@ -80,3 +80,7 @@ class Target(Protocol):
     def kept(self, documents: Sequence[Named]) -> list[Named]:
         """What of these documents the target promises to keep, in the form ``read`` gives."""
         ...
+
+    def close(self) -> None:
+        """Lets go of connections."""
+        ...
