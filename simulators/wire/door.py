@@ -63,31 +63,32 @@ class DoorSimulator(WireSimulator):
 
     def jam(self, name: str) -> None:
         """From now on the door sticks: a move ends in ``ERROR``, the switch does not change."""
-        self._tick()
+        self.tick()
         self.leaves[name].jammed = True
 
     def free(self, name: str) -> None:
         """Somebody frees the door; it stands where it was."""
-        self._tick()
+        self.tick()
         leaf = self.leaves[name]
         leaf.jammed = leaf.stalled = False
 
     def reboot(self) -> None:
         """Moves end where they are: the switch still says where the door came from."""
-        self._tick()
+        self.tick()
         for leaf in self.leaves.values():
             leaf.goal, leaf.stalled = None, False
         super().reboot()
 
     def tell(self, line: str) -> str:
         """What the Arduino answers to a line, without line ends; moves doors."""
-        now_s = self._tick()
+        now_s = self.tick()
         verb, _, name = line.partition(" ")
         if verb in ("Open", "Close") and name in self.leaves:
             self._move(self.leaves[name], verb == "Open", now_s)
         return self._status()
 
-    def _tick(self) -> float:
+    def tick(self) -> float:
+        """Lets the doors come up to the clock; returns world time, s."""
         now_s = self.plant.tick()
         for leaf in self.leaves.values():
             if leaf.goal is None or now_s < leaf.arrives_s:

@@ -383,5 +383,7 @@ class EurothermSimulator(WireSimulator, Bank):
         world.load_program(name, program)
         world.start_program(name, label)
         self.run = Run(label, program, resets)
+        if self.door is not None:
+            self.door.tick()
         if self.plant.doors.get(name, False):
             self.ran_open.append(label)
