@@ -5,112 +5,16 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
 from instruments.transports.framing import lines, until
-from instruments.transports.tcp import LONGEST_PAUSE_S, Announced, TcpLink
+from instruments.transports.tcp import LONGEST_PAUSE_S, TcpLink
+from line_device import FOREVER_S, Connect, Device, Make, echo, pending, says, wait_for
 from sdl.core.errors import LinkError, ProtocolError
 from sdl.core.lab import Endpoint
 
 LINE = until(b"\r\n")
-END = Announced(by=lambda a: a == b"RUN B\r\n", line=lambda a: a in (b"RUN A\r\n", b"RUN I\r\n"))
-FOREVER_S = 10.0
-Talk = Callable[["Device", socket.socket, bytes], None]
-
-
-@dataclass
-class Device:
-    """Calls ``talk`` with each line that it hears; counts connections and lines."""
-
-    talk: Talk
-    greeting: bytes = b""
-    heard: list[bytes] = field(default_factory=list)
-    links: list[socket.socket] = field(default_factory=list)
-    endpoint: Endpoint = field(init=False)
-
-    def serve(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                link, _ = listener.accept()
-            except OSError:
-                return
-            self.links.append(link)
-            threading.Thread(target=self._answer, args=(link,), daemon=True).start()
-
-    def _answer(self, link: socket.socket) -> None:
-        try:
-            link.sendall(self.greeting)
-            with link.makefile("rb") as requests:
-                for line in requests:
-                    self.heard.append(line)
-                    self.talk(self, link, line)
-        except (OSError, ValueError):
-            return
-
-    def close(self) -> None:
-        for link in self.links:
-            link.close()
-
-
-Make = Callable[..., Device]
-Connect = Callable[..., TcpLink]
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    made: list[tuple[Device, socket.socket, threading.Thread]] = []
-
-    def start(talk: Talk, greeting: bytes = b"", port: int = 0) -> Device:
-        device = Device(talk, greeting)
-        listener = socket.create_server(("127.0.0.1", port))
-        device.endpoint = Endpoint(host="127.0.0.1", port=listener.getsockname()[1])
-        thread = threading.Thread(target=device.serve, args=(listener,), daemon=True)
-        thread.start()
-        made.append((device, listener, thread))
-        return device
-
-    yield start
-    for device, listener, thread in made:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        device.close()
-        thread.join(5.0)
-
-
-@pytest.fixture
-def connect() -> Iterator[Connect]:
-    links: list[TcpLink] = []
-
-    def link(name: str, endpoint: Endpoint, **options: Any) -> TcpLink:
-        links.append(TcpLink(name, endpoint, **options))
-        return links[-1]
-
-    yield link
-    for made in links:
-        made.close()
-
-
-def echo(_: Device, link: socket.socket, line: bytes) -> None:
-    link.sendall(line)
-
-
-def says(*pieces: bytes) -> Talk:
-    def talk(_: Device, link: socket.socket, line: bytes) -> None:
-        for piece in pieces:
-            link.sendall(piece)
-
-    return talk
-
-
-def wait_for(look: Callable[[], object]) -> None:
-    until_s = time.monotonic() + FOREVER_S
-    while not look():
-        assert time.monotonic() < until_s, "it never came"
-        time.sleep(0.002)
 
 
 def test_many_exchanges_use_one_connection(make: Make, connect: Connect) -> None:
@@ -221,7 +125,7 @@ def test_what_nobody_asked_for_is_never_an_answer(make: Make, connect: Connect) 
     link = connect("scale", device.endpoint)
     link.exchange(b"1\r\n", LINE)
     device.links[0].sendall(b"S S 9.9 g\r\n")
-    wait_for(lambda: _pending(link))
+    wait_for(lambda: pending(link))
     with pytest.raises(ProtocolError, match=r"nobody asked for.*9\.9"):
         link.exchange(b"2\r\n", LINE)
     assert device.heard == [b"1\r\n"]
@@ -235,7 +139,7 @@ def test_an_idle_connection_that_the_device_closed_is_opened_again(
     link = connect("scale", device.endpoint)
     link.exchange(b"1\r\n", LINE)
     device.links[0].shutdown(socket.SHUT_RDWR)
-    wait_for(lambda: _pending(link))
+    wait_for(lambda: pending(link))
     assert link.exchange(b"2\r\n", LINE) == b"2\r\n"
     assert (link.connections, device.heard) == (2, [b"1\r\n", b"2\r\n"])
 
@@ -334,140 +238,6 @@ def test_whoever_waits_for_his_turn_has_a_deadline_too(make: Make, connect: Conn
         link.exchange(b"@\r\n", LINE, deadline_s=0.1)
     first.join(FOREVER_S)
     assert device.heard == [b"S\r\n"]
-
-
-# -- announced lines -----------------------------------------------------------------------------
-
-
-def begins(_: Device, link: socket.socket, line: bytes) -> None:
-    link.sendall(b"RUN B\r\n" if line == b"RUN\r\n" else line)
-
-
-def test_an_announced_line_may_come_between_exchanges(make: Make, connect: Connect) -> None:
-    device = make(begins)
-    link = connect("scale", device.endpoint)
-    assert link.exchange(b"RUN\r\n", LINE, announced=END) == b"RUN B\r\n"
-    assert (link.awaits, link.announced()) == (True, None)
-    device.links[0].sendall(b"RUN A\r\n")
-    wait_for(link.announced)
-    assert (link.announced(), link.awaits) == (b"RUN A\r\n", False)
-    assert link.exchange(b"S\r\n", LINE) == b"S\r\n"
-    assert link.connections == 1
-
-
-@pytest.mark.parametrize(
-    "pieces",
-    [
-        (b"RUN A\r\nS\r\n",),
-        (b"S\r\nRUN A\r\n",),
-        (b"RU", b"N A\r\nS\r", b"\n"),
-        (b"S\r\nRU", b"N A\r\n"),
-    ],
-)
-def test_an_announced_line_may_come_with_an_answer(
-    make: Make, connect: Connect, pieces: tuple[bytes, ...]
-) -> None:
-    def talk(_: Device, link: socket.socket, line: bytes) -> None:
-        for piece in (b"RUN B\r\n",) if line == b"RUN\r\n" else pieces:
-            link.sendall(piece)
-
-    device = make(talk)
-    link = connect("scale", device.endpoint)
-    link.exchange(b"RUN\r\n", LINE, announced=END)
-    assert link.exchange(b"S\r\n", LINE) == b"S\r\n"
-    wait_for(link.announced)
-    assert link.announced() == b"RUN A\r\n"
-    assert link.connections == 1
-
-
-def test_an_end_that_comes_with_the_beginning(make: Make, connect: Connect) -> None:
-    device = make(says(b"RUN B\r\nRUN I\r\n"))
-    link = connect("scale", device.endpoint)
-    assert link.exchange(b"RUN\r\n", LINE, announced=END) == b"RUN B\r\n"
-    assert link.announced() == b"RUN I\r\n"
-
-
-def test_half_an_announced_line_waits_for_its_rest(make: Make, connect: Connect) -> None:
-    device = make(begins)
-    link = connect("scale", device.endpoint)
-    link.exchange(b"RUN\r\n", LINE, announced=END)
-    device.links[0].sendall(b"RU")
-    wait_for(lambda: _pending(link))
-    assert link.announced() is None
-    device.links[0].sendall(b"N A\r\n")
-    wait_for(link.announced)
-    assert link.exchange(b"S\r\n", LINE) == b"S\r\n"
-
-
-def test_half_an_announced_line_is_never_the_beginning_of_an_answer(
-    make: Make, connect: Connect
-) -> None:
-    def talk(_: Device, link: socket.socket, line: bytes) -> None:
-        link.sendall(b"RUN B\r\n" if line == b"RUN\r\n" else b"9.9 g\r\n")
-
-    device = make(talk)
-    link = connect("scale", device.endpoint)
-    link.exchange(b"RUN\r\n", LINE, announced=END)
-    device.links[0].sendall(b"S S 1")
-    wait_for(lambda: _pending(link))
-    assert link.announced() is None
-    with pytest.raises(ProtocolError, match="nonsense"):
-        link.exchange(b"S\r\n", LINE)
-
-
-@pytest.mark.parametrize("stray", [b"RUN X\r\n", b"RUN A\r\nRUN A\r\n", b"S S 1.0 g\r\n"])
-def test_another_line_than_the_announced_one_is_refused(
-    make: Make, connect: Connect, stray: bytes
-) -> None:
-    device = make(begins)
-    link = connect("scale", device.endpoint)
-    link.exchange(b"RUN\r\n", LINE, announced=END)
-    device.links[0].sendall(stray)
-    wait_for(lambda: _pending(link))
-    with pytest.raises(ProtocolError, match="nobody asked for"):
-        link.exchange(b"S\r\n", LINE)
-    assert device.heard == [b"RUN\r\n"]
-
-
-def test_only_its_announcement_makes_a_line_expected(make: Make, connect: Connect) -> None:
-    device = make(says(b"RUN A\r\n"))
-    link = connect("scale", device.endpoint)
-    assert link.exchange(b"RUN\r\n", LINE, announced=END) == b"RUN A\r\n"
-    assert (link.awaits, link.announced()) == (False, None)
-
-
-def test_an_announced_line_dies_with_its_connection(make: Make, connect: Connect) -> None:
-    device = make(begins)
-    link = connect("scale", device.endpoint)
-    link.exchange(b"RUN\r\n", LINE, announced=END)
-    device.links[0].shutdown(socket.SHUT_RDWR)
-    wait_for(lambda: link.announced() is None and not link.awaits)
-    assert link.exchange(b"S\r\n", LINE) == b"S\r\n"
-    assert link.connections == 2
-    assert device.heard == [b"RUN\r\n", b"S\r\n"]
-
-
-def test_an_announced_line_that_came_before_the_end_is_kept(make: Make, connect: Connect) -> None:
-    device = make(begins)
-    link = connect("scale", device.endpoint)
-    link.exchange(b"RUN\r\n", LINE, announced=END)
-    device.links[0].sendall(b"RUN A\r\n")
-    wait_for(link.announced)
-    link.close()
-    assert link.announced() == b"RUN A\r\n"
-    link.exchange(b"RUN\r\n", LINE, announced=END)
-    assert link.announced() is None
-
-
-def _pending(link: TcpLink) -> bool:
-    """Whether something, or the end, waits in the link's socket."""
-    assert link._socket is not None
-    link._socket.settimeout(0.0)
-    try:
-        link._socket.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _answers(link: TcpLink) -> bool:
