@@ -108,8 +108,8 @@ class Folder:
 
     Args:
         name: Instrument, for messages.
-        root: The folder; made when it is needed, if it is beside the laboratory file.
-        make: Whether it may be made: a share that is not mounted must not be.
+        root: The folder.
+        make: Whether it may be made where its parent is there: the mount of a share must not be.
     """
 
     def __init__(self, name: str, root: Path, *, make: bool) -> None:
@@ -127,7 +127,7 @@ class Folder:
         """Looks that the folder is there; makes it where it may."""
         try:
             if self._make:
-                self.root.mkdir(parents=True, exist_ok=True)
+                self.root.mkdir(exist_ok=True)
             os.listdir(self.root)
         except OSError as err:
             raise self._gone(err) from err
@@ -172,10 +172,33 @@ class Folder:
         """Whether there is such a file, whatever it holds."""
         return os.path.lexists(self._path(file_name))
 
+    def bytes_of(self, file_name: str, largest: int = LARGEST_BYTES) -> bytes:
+        """The content of a file as it is now, for who does not wait.
+
+        Raises:
+            DeviceError: There is none, it is no plain file, or it is too large.
+        """
+        path = self._path(file_name)
+        try:
+            found = os.lstat(path)
+            plain = stat.S_ISREG(found.st_mode) and found.st_size <= largest
+            data = self._read(path, found) if plain else None
+        except OSError as err:
+            raise self._gone(err) from err
+        if data is None:
+            raise DeviceError(
+                "a file cannot be taken",
+                got=file_name,
+                allowed=f"a plain file of at most {largest} bytes that stands still",
+                do="put the file there again",
+                where=self.root,
+            )
+        return data
+
     def write(self, file_name: str, data: bytes) -> None:
         """Writes a file that others read: whole or not there, and never through a link."""
-        self.open()
         path = self._path(file_name)
+        self.open()
         part = path.with_name(f".{file_name}.part-{time.time_ns()}")
         try:
             number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)

@@ -79,6 +79,16 @@ _ARGUMENTS: dict[Verb, dict[str, type]] = {
 """What a command must say, in numbers and words."""
 
 
+def verb_of(kind: StationKind) -> Verb:
+    """The only verb of a kind of station."""
+    return _VERBS[kind]
+
+
+def arguments_of(verb: Verb) -> frozenset[str]:
+    """Names of the numbers and words that a command of a verb must say."""
+    return frozenset(_ARGUMENTS[verb])
+
+
 def check_recipe(recipe: Recipe, capabilities: Capabilities) -> tuple[Violation, ...]:
     """Every limit a recipe breaks; empty when the laboratory can make it.
 
