@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import re
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,6 +40,7 @@ LOOK_S = 0.002
 REPEAT_S = 0.05
 """Wall time between two lines of ``SIR``, s."""
 LONGEST_LINE = 255
+_DECIMAL = re.compile(r"[+-]?\d{1,9}(\.\d{0,9})?", re.ASCII)
 
 # Error codes of the dosing unit.
 NOT_MOUNTED, BUSY, NOT_SELECTED, NOT_ALLOWED = 1, 2, 4, 5
@@ -317,7 +320,8 @@ class DosingSimulator(WireSimulator):
                 break
             await asyncio.sleep(LOOK_S)
         await self._thawed.wait()
-        head.dose = ""
+        if head.dose == label:
+            head.dose = ""
         note = "" if act is None else act.note
         if not note:
             talk.say("QRA 61 1 A")
@@ -338,8 +342,5 @@ class DosingSimulator(WireSimulator):
 
 def _number(text: str, allowed: tuple[float, float]) -> float | None:
     """The number of a parameter, ``None`` where it is none or is not allowed."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
+    value = float(text) if _DECIMAL.fullmatch(text) else math.nan
     return value if allowed[0] <= value <= allowed[1] else None

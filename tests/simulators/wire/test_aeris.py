@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from golden import aeris as golden
 from sdl.analysis.xrdml import parse_xrdml, read_xrdml
@@ -203,3 +205,21 @@ def test_document_is_read_back_exactly() -> None:
     assert read.sample_id == "a<b&c"
     assert read.wavelength_angstrom == (1.540598, 1.544426)
     assert read.counting_s == pytest.approx(120.0 * 5.542 / (1.98 + 5.542), abs=1e-3)
+
+
+WORDS = ["SAMPLE", "ADD", "MEASURE", "MOVE", "REMOVE", "STATUS_REQUEST", "LOCATION=0,2", "AT=0,2"]
+WORDS += ["SAMPLE_ID=x", "SAMPLE_ID", "APPLICATION=sdl-2min", "TO=", "LOCATION=", "UNIT=xrd", "="]
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.one_of(
+        st.binary(max_size=60),
+        st.lists(st.sampled_from(WORDS), max_size=6).map(lambda w: f"@{'@'.join(w)}".encode()),
+    )
+)
+def test_every_message_is_answered_by_one(aeris: Room, message: bytes) -> None:
+    said: bytes = aeris.ask(lambda: aeris.simulator.answer(message + b"@END"))
+    assert said.isascii()
+    assert said.endswith(b"@END")
+    assert said.startswith(b"@")

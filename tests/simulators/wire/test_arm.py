@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from golden import ur as golden
 from simulators.wire.arm import ArmSimulator
@@ -299,3 +301,23 @@ def test_slots_survive_the_simulators(arm: Room, dashboard: Wire, rtde: Rtde) ->
     assert again.slots.vial(("rack", 3)) is None
     assert again.slots.vial(("rack", 5)) == "S5"
     assert again.slots.vial(("dispenser", 0)) is None
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(max_size=40))
+def test_every_line_is_answered_by_one(arm: Room, line: str) -> None:
+    said = arm.ask(lambda: arm.simulator.dashboard.answer(line))
+    assert said
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(min_size=3, max_size=60))
+def test_no_bytes_break_the_registers(arm: Room, data: bytes) -> None:
+    with Wire(arm.simulator.settings["rtde"]) as wire:
+        wire.send(golden.ASK_VERSION)
+        assert wire.read(4) == golden.VERSION_TAKEN
+        wire.send(data)
+    assert arm.ask(lambda: all(-(2**31) <= v < 2**31 for v in arm.simulator.robot.inputs))
+    with Wire(arm.simulator.settings["rtde"]) as wire:
+        wire.send(golden.ASK_VERSION)
+        assert wire.read(4) == golden.VERSION_TAKEN

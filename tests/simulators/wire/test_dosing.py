@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from golden import mt_sics as golden
 from simulators.wire.mt_sics import weight_line
@@ -182,7 +184,7 @@ def test_a_refused_target_leaves_the_old_one(unit: Room, head: Wire) -> None:
     unit.bring("S1", "dispenser")
     head.ask(golden.TARGET_300)
     assert head.ask(golden.TARGET_TOO_LARGE) == golden.TARGET_REFUSED
-    for bad in (b"0.05", b"nan", b"inf", b"-1", b"1e9", b"x"):
+    for bad in (b"0.05", b"nan", b"inf", b"-1", b"1e2", b"1_0", b"x", b""):
         assert head.ask(b"QRD 1 1 5 " + bad + b"\r\n") == golden.TARGET_REFUSED
     assert head.ask(b"QRD 1 1 6 41\r\n") == golden.TOLERANCE_REFUSED
     head.ask(golden.START)
@@ -251,3 +253,24 @@ def test_frozen_then_late(unit: Room, head: Wire) -> None:
         said += head.socket.recv(100)
     assert golden.DOSED in said
     assert golden.SERIAL in said
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.one_of(
+        st.binary(max_size=40),
+        st.lists(
+            st.sampled_from(["QRA", "QRD", "60", "61", "1", "4", "7", "5", "S", "TA", "g", "-0.0"]),
+            max_size=6,
+        ).map(lambda words: " ".join(words).encode()),
+    )
+)
+def test_no_line_breaks_the_unit(head: Wire, line: bytes) -> None:
+    """Whatever comes, the next question is answered."""
+    head.send(line.replace(b"\n", b"") + b"\r\n@\r\n")
+    for _ in range(100):
+        if (said := head.line()) == golden.SERIAL:
+            break
+        assert said.endswith(b"\r\n")
+    else:
+        pytest.fail("no answer to @")
