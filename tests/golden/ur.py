@@ -69,6 +69,6 @@ WRITE = (
 """Recipe 2: job 8, from place 0, slot 7, to place 3, slot 1."""
 TEXT = b"\x00\x09M\x02hi\x01x\x01"
 
-ERROR_CODES = (1, 2, 3, 4, 5, 6)
+ERROR_CODES = (1, 2, 3, 4, 5, 6, 7)
 """What the move program may leave in output register 25 beside 0: empty slot, occupied slot, door
-shut, station refused, vial lost, move undone."""
+shut, station refused, vial lost, move undone, gripper not empty at the start."""

@@ -111,7 +111,7 @@ def outputs(registers: RegisterLink) -> list[int]:
     return [held[name] for name in golden.OUTPUT_NAMES]
 
 
-JOB = dict(zip(golden.INPUT_NAMES, (8, 0, 7, 3, 1), strict=True))
+JOB: dict[str, int] = dict(zip(golden.INPUT_NAMES, (8, 0, 7, 3, 1), strict=True))
 
 
 def test_reads_on_demand_and_pauses_the_stream(
