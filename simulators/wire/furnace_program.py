@@ -17,6 +17,8 @@ RESET, RUN, HOLD, COMPLETE = 1, 2, 4, 16
 END, RAMP_RATE, DWELL = 0, 1, 3
 """Types of segments the virtual world can carry out."""
 END_DWELL, END_RESET = 0, 1
+SLOWEST_C_PER_MIN, LONGEST_H = 0.001, 1000.0
+"""Ramps and dwells beyond are mistakes (assumption)."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,12 @@ def program_of(
     per_min = 60.0 / at.UNIT_S[int(read(at.GENERAL + 2))]
     temperature_c = read(at.place(1, at.TARGET))
     ramp_c_per_min = read(at.place(1, at.AMOUNT)) * per_min
-    if ramp_c_per_min <= 0.0:
+    if ramp_c_per_min < SLOWEST_C_PER_MIN:
         raise _unable("a ramp without a rate")
     unit = read(1173) if is_epc else read(at.GENERAL + 3)
     dwell_h = read(at.place(2, at.AMOUNT)) * at.UNIT_S[int(unit)] / 3600.0
+    if dwell_h > LONGEST_H:
+        raise _unable(f"a dwell of {dwell_h:g} h")
     event = read(at.place(2, at.EVENT))
     if event not in gases:
         raise _unable(f"event outputs {event:g}, which stand for no gas")

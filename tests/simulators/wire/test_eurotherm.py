@@ -7,15 +7,21 @@ import struct
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from golden import eurotherm as golden
 from hand_clock import Hand
 from sdl.core.lab import LabStation
+from sdl.tasks.task import Task
 from simulators.act import ActState
+from simulators.laboratory import Laboratory
 from simulators.stations import Program
 from simulators.wire import modbus
 from simulators.wire.eurotherm import EurothermSimulator
-from simulators.wire.plant import Plant
+from simulators.wire.eurotherm_registers import EPC3000, SERIES_2400
+from simulators.wire.plant import Plant, ScaledClock
+from simulators.world import World
 
 OK, ADDRESS, VALUE, FAILURE, BUSY = 0, 2, 3, 4, 6
 
@@ -285,6 +291,7 @@ def test_a_running_program_can_neither_be_held_nor_changed(epc: EurothermSimulat
         ({8352: 4}, "types"),
         ({8360: 3}, "types"),
         ({8338: 0}, "without a rate"),
+        ({8346: 60_001}, "a dwell of 1000.02 h"),
         ({8353: 300}, "ramp to 30"),
         ({8354: 30}, "at 3 degC/min"),
         ({8348: 7}, "event outputs 7"),
@@ -511,3 +518,37 @@ def test_furnaces_share_an_arduino(plant: Plant) -> None:
     assert first.door is not None
     assert second.door is first.door
     assert first.door.tell("Status") == "State: STOP;Furnace A: Closed;Furnace B: Closed"
+
+
+def test_any_request_is_answered_and_no_program_passes_the_limit(
+    task: Task, nominal: Laboratory
+) -> None:
+    addresses = st.one_of(
+        st.sampled_from(sorted({**EPC3000, **SERIES_2400})),
+        st.sampled_from([0x8000 + 2 * a for a in EPC3000]),
+        st.integers(0, 0xFFFF),
+    )
+    words = st.one_of(st.sampled_from([0, 1, 2, 3, 4, 20, 250, 9000]), st.integers(0, 0xFFFF))
+    writes = st.tuples(addresses, st.lists(words, min_size=1, max_size=6))
+    reads = st.tuples(addresses, st.integers(1, 125))
+    models = st.sampled_from(["epc3000", "2400"])
+
+    @given(models, st.lists(st.one_of(writes, reads), max_size=30))
+    @settings(max_examples=100)
+    def check(model: str, requests: list[tuple[int, list[int] | int]]) -> None:
+        world = World.create(None, task, seed=11, laboratory=nominal)
+        hand = Hand()
+        device = controller(Plant(world, ScaledClock(1.0, monotonic=hand)), model)
+        load(device)
+        for address, what in requests:
+            hand.turn(600.0)
+            if isinstance(what, list):
+                assert write(device, address, *what) in (OK, ADDRESS, VALUE, FAILURE, BUSY)
+            else:
+                answer = modbus.answer(device, struct.pack(">BHH", 3, address, what))
+                assert answer == b"\x83\x02" or len(answer) == 2 + 2 * what
+        write(device, 23, 2)
+        program = world.program("furnace_1")
+        assert program is None or 0.0 <= program.temperature_c <= 900.0
+
+    check()
