@@ -169,7 +169,7 @@ class FileDropStation(HandoverStation):
 
     def _told(self, request: Request, note: Note) -> Seen[tuple[Answer, dict[str, float]]]:
         """What ``<id>.json`` says, or ``<id>.done`` where numbers are not needed."""
-        form = Format(_reader(request, frozenset(self.result_units)), _id_of)
+        form = Format(_reader(request), _id_of)
         owners, after_s = (request.id,), float(note["started_wall_s"])
         seen = self._results.look(f"{request.id}.json", form, owners=owners, after_s=after_s)
         if seen.verdict is not Verdict.MISSING or request.data:
@@ -185,17 +185,14 @@ class FileDropStation(HandoverStation):
         return None if optional or told.value is not None else told
 
 
-def _reader(
-    request: Request, reported: frozenset[str]
-) -> Callable[[bytes, str], tuple[Answer, dict[str, float]]]:
+def _reader(request: Request) -> Callable[[bytes, str], tuple[Answer, dict[str, float]]]:
     def read(data: bytes, name: str) -> tuple[Answer, dict[str, float]]:
         answer = read_answer(data, name)
         if answer.failed:
             return answer, {}
         asked = {ask.name for ask in request.asks}
-        # Instruments repeat what they were told: only what is measured is read.
-        values = {n: v for n, v in answer.values.items() if n in asked or n not in reported}
-        return answer, request.check(values)
+        # Instruments tell more than they are asked: only that is read.
+        return answer, request.check({n: v for n, v in answer.values.items() if n in asked})
 
     return read
 

@@ -96,6 +96,9 @@ def read_scan(data: bytes, name: str) -> Pattern:
 def read_columns(data: bytes, name: str) -> Columns:
     """Two columns of numbers with decimal points; words may stand before them, none between.
 
+    A last line without its end is taken for half a file; a file cut at the end of a line looks
+    whole, so callers wait until it stands still.
+
     Raises:
         ProtocolError: It is something else.
     """
@@ -103,6 +106,8 @@ def read_columns(data: bytes, name: str) -> Columns:
         lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as err:
         raise _wrong(name, "the file is no text", str(err), "UTF-8") from err
+    if lines and not data.endswith(b"\n"):
+        raise _wrong(name, "the last line has no end", excerpt(lines[-1]), "a whole last line")
     if len(lines) > MOST_POINTS + MOST_HEADER_LINES:
         raise _wrong(name, "the file is too long", f"{len(lines)} lines", f"<= {MOST_POINTS}")
     rows: list[tuple[float, float]] = []

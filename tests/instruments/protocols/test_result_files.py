@@ -27,7 +27,7 @@ XY = b"# id: S3-c12\n10.0 3\n10.2 5\n10.4 900\n"
         XY,
         b"\xef\xbb\xbf# id: S3-c12\r\n10.0,3\r\n10.2,5\r\n10.4,900\r\n",
         b"Sample_ID = S3-c12\n2theta;counts\n 10.0 ; 3\n10.2;5\n10.4;9.00e2\n\n",
-        b'; sample id: "S3-c12"\n10.0\t3\n10.2\t5.0\n10.4\t900',
+        b'; sample id: "S3-c12"\n10.0\t3\n10.2\t5.0\n10.4\t900\n',
     ],
 )
 def test_a_pattern_of_two_columns(data: bytes) -> None:
@@ -43,7 +43,9 @@ def test_a_pattern_of_two_columns(data: bytes) -> None:
     [
         (b"", "no data"),
         (b"10.0 3\n", "no data"),
-        (b"10.0 3\n10.2 5\n10.4", "no pair"),
+        (b"10.0 3\n10.2 5\n10.4", "no end"),
+        (b"10.0 3\n10.2 5\n10.4\n", "no pair"),
+        (b"\xef\xbb\xbf", "no data"),
         (b"10,0 3\n10,2 5\n", "no pair"),
         (b"10,0;3\n10,2;5\n", "no pair"),
         (b"10.0 3 1\n10.2 5 1\n", "no pair"),
@@ -133,4 +135,4 @@ def test_a_cut_pattern_never_has_points_of_its_own(cut: int) -> None:
     except SdlError:
         return
     whole = read_pattern(XY, "x.xy")
-    assert pattern.counts[:-1].tolist() == whole.counts[: len(pattern.counts) - 1].tolist()
+    assert pattern.counts.tolist() == whole.counts[: len(pattern.counts)].tolist()
