@@ -11,8 +11,9 @@ that is not running has proved nothing: only the number has.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from instruments.cores.core import Channel, Core, Identity, Show
 from instruments.protocols import ur_dashboard as wire
@@ -21,6 +22,8 @@ from instruments.transports.rtde import RegisterLink
 from instruments.transports.tcp import TcpLink
 from sdl.core.errors import BusyError, DeviceError, ProtocolError
 from sdl.core.lab import Endpoint
+
+T = TypeVar("T")
 
 FINISHED, ERROR, GRIPPER = (f"output_int_register_{n}" for n in (24, 25, 26))
 JOB = tuple(f"input_int_register_{n}" for n in (24, 25, 26, 27, 28))
@@ -127,15 +130,15 @@ class RobotArm(Core):
 
     def mode(self) -> RobotMode:
         """What the arm is ready for. Raises ``LinkError`` or ``ProtocolError``."""
-        return wire.robot_mode(self._ask(wire.ROBOT_MODE), self.name)
+        return self._ask(wire.ROBOT_MODE, wire.robot_mode)
 
     def safety(self) -> SafetyStatus:
         """What its safety system says. Raises as ``mode``."""
-        return wire.safety_status(self._ask(wire.SAFETY_STATUS), self.name)
+        return self._ask(wire.SAFETY_STATUS, wire.safety_status)
 
     def program_state(self) -> ProgramState:
         """What the loaded program does. Raises as ``mode``."""
-        return wire.program_state(self._ask(wire.PROGRAM_STATE), self.name)
+        return self._ask(wire.PROGRAM_STATE, wire.program_state)
 
     def shows(self) -> ArmShows:
         """What the program's registers show.
@@ -144,6 +147,9 @@ class RobotArm(Core):
             LinkError: No answer.
             ProtocolError: Nonsense, or values that no program of ours writes.
         """
+        return self._once_more(self._shows)
+
+    def _shows(self) -> ArmShows:
         held = self._registers.read()
         if held[FINISHED] < 0 or held[GRIPPER] not in (0, 1):
             raise ProtocolError(
@@ -166,7 +172,7 @@ class RobotArm(Core):
         seen: tuple[tuple[str, object, object], ...] = (
             ("safety status", self.safety(), SafetyStatus.NORMAL),
             ("robot mode", self.mode(), RobotMode.RUNNING),
-            ("remote control", wire.is_remote(self._ask(wire.REMOTE_CONTROL), self.name), True),
+            ("remote control", self._ask(wire.REMOTE_CONTROL, wire.is_remote), True),
         )
         for what, got, allowed in seen:
             if got != allowed:
@@ -177,7 +183,7 @@ class RobotArm(Core):
                     do="put it right at the arm's panel; nothing was moved",
                     where=self.name,
                 )
-        running = wire.is_running(self._ask(wire.RUNNING), self.name)
+        running = self._ask(wire.RUNNING, wire.is_running)
         if running or self.program_state() is not ProgramState.STOPPED:
             raise BusyError(f"{self.name} runs a program", do="wait for its end, or stop it")
         shows = self.shows()
@@ -197,10 +203,10 @@ class RobotArm(Core):
             DeviceError: The arm refuses, or does not answer.
         """
         values = (move.job, move.from_place, move.from_slot, move.to_place, move.to_slot)
-        self._registers.write(dict(zip(JOB, values, strict=True)))
-        answer = self._link.exchange(wire.load(program), wire.frame)
+        self._once_more(lambda: self._registers.write(dict(zip(JOB, values, strict=True))))
+        answer = self._ask(wire.load(program), wire.loading)
         if not wire.is_loaded(answer, program):
-            raise self._refusal_of(f"load {program}", answer, "Loading program: ...")
+            raise self._refusal_of(f"load {program}", answer, f"Loading program: {program}")
 
     def play(self) -> None:
         """Starts the loaded program, once.
@@ -214,6 +220,7 @@ class RobotArm(Core):
         if wire.is_refused(answer):
             raise self._refusal_of("play", answer, "Starting program")
         if not wire.is_started(answer):
+            self._link.close()
             raise wire.wrong(answer, "Starting program", self.name)
 
     def stop(self) -> None:
@@ -239,12 +246,24 @@ class RobotArm(Core):
         self._link.close()
         self._registers.close()
 
-    def _ask(self, question: bytes) -> bytes:
-        """A question moves nothing: it is asked once more where the answer was nonsense."""
+    def _ask(self, question: bytes, read: Callable[[bytes, str], T]) -> T:
+        """The answer to a line that moves nothing."""
+        return self._once_more(lambda: read(self._link.exchange(question, wire.frame), self.name))
+
+    def _once_more(self, ask: Callable[[], T]) -> T:
+        """Repeats what moves nothing where the answer was nonsense, over new connections.
+
+        On the old ones the next answer might still be the one to an earlier question.
+        """
         try:
-            return self._link.exchange(question, wire.frame)
+            return ask()
         except ProtocolError:
-            return self._link.exchange(question, wire.frame)
+            self.close()
+        try:
+            return ask()
+        except ProtocolError:
+            self.close()
+            raise
 
     def _refusal_of(self, what: str, answer: bytes, allowed: str) -> DeviceError:
         return DeviceError(

@@ -126,6 +126,14 @@ def is_remote(answer: bytes, device: str) -> bool:
     return _flag(answer, "", device)
 
 
+def loading(answer: bytes, device: str) -> bytes:
+    """An answer to ``load``, good or bad. Raises ``ProtocolError`` for anything else."""
+    allowed = ("loading program: ", "file not found: ", "error while loading program: ")
+    if not text(answer).lower().startswith(allowed):
+        raise wrong(answer, "Loading program: ..., or why not", device)
+    return answer
+
+
 def is_loaded(answer: bytes, program: str) -> bool:
     """Whether ``load`` was answered by ``Loading program:`` and the name of that program."""
     line, prefix = text(answer), "loading program: "

@@ -69,9 +69,10 @@ class RegisterLink:
                 turn.send(rtde.ask_inputs(self._inputs))
                 answer = self._await(turn, Kind.INPUTS)
                 self._in = rtde.read_recipe(answer, self._inputs, self.name)
-            turn.send(rtde.data(self._in, [values[name] for name in self._inputs]))
-            # The controller answers nothing; it takes inputs in once in each of its cycles.
+            packet = rtde.data(self._in, [values[name] for name in self._inputs])
             while True:
+                # The controller answers nothing; to write the same values again is harmless.
+                turn.send(packet)
                 held = self._sample(turn, out)
                 differ = {n: v for n, v in values.items() if held.get(n, v) != v}
                 if not differ:
