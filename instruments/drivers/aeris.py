@@ -32,6 +32,8 @@ MARGIN_S = 600.0
 LOADING_S = 60.0
 """Laboratory time that the instrument may show itself ready while it still loads the sample, s
 (the public driver waits 10 s); until then a missing file tells nothing."""
+EXPORT_WALL_S = 1.0
+"""Wall time between the end of a scan and the first bytes of its file at most, s."""
 TRANSFER_WALL_S = 5.0
 """Wall time that a file takes to its folder at most, s: never scaled, like every transport."""
 
@@ -197,7 +199,7 @@ class AerisStation(WiredDriver):
             evidence = f"{self.name} measures, and {name} was the last that it was told"
             return Inspection(presence=Presence.STARTED, evidence=evidence)
         since_s = self.site.clock.now_s() - float(note["start_s"])
-        if since_s < LOADING_S + self._transfer_s():
+        if since_s < LOADING_S + EXPORT_WALL_S * self.site.clock_scale:
             raise LinkError(
                 f"{self.name} does not show yet whether it took the scan {name}",
                 got=f"ready and no file, {since_s:.0f} s after it was told",

@@ -153,7 +153,7 @@ class WiredLab:
 
     def inspect(self, command: Command) -> Inspection:
         """Looks whether a command that was intended before a restart has happened."""
-        found = self._driver(command).inspect(command)
+        found = self._patiently(self._driver(command), command)
         if found.presence is Presence.STARTED and command.id not in self._done:
             self._wait_for(command)
             self._tell(Topic.GAP, command.station, found.evidence, {"command": command.id})
