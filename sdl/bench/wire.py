@@ -24,11 +24,10 @@ from typing import Any
 from sdl.bench.in_process import InProcess
 from sdl.bench.loopback import loopback_lab
 from sdl.bench.report import BenchReport, Gate, Row, commit, machine
-from sdl.campaign.laboratory import simulate_lab
+from sdl.campaign.laboratory import simulate_lab, write_lab
 from sdl.campaign.opening import described
 from sdl.campaign.places import JOURNAL_NAME, url_of
 from sdl.campaign.state import CampaignState
-from sdl.cli.laboratories import write_lab
 from sdl.core.command import Command, Verb
 from sdl.core.errors import SdlError
 from sdl.core.event import EventKind, Intended, Noted, Topic
@@ -40,6 +39,8 @@ from simulators.stations import StationModel
 from simulators.wire.laboratory import SimulatedLaboratory
 
 TIMEOUT_S = 900.0
+KILL_SCALE = 14_400.0
+"""Laboratory seconds in a second where controllers are killed: recipes of days in some seconds."""
 KILLED_AT = ("anneal", "dispense-noted", "dispense-told")
 """Where controllers are killed: while a program runs, and before and after a dose was started."""
 
@@ -158,7 +159,7 @@ def kill_one(folder: Path, index: int) -> Survived:
     folder.mkdir(parents=True)
     place = KILLED_AT[index % len(KILLED_AT)]
     rng = generator("bench-wire", index)
-    with _loopback(folder) as laboratory:
+    with _loopback(folder, clock_scale=KILL_SCALE) as laboratory:
         file = _campaign(
             folder,
             {"policy": "random", "budget": {"experiments": 2}, "in_flight": 2, "seed": index},
@@ -252,9 +253,9 @@ def _doses(commands: Sequence[Command], acts: Sequence[Any]) -> list[str]:
 # -- processes ------------------------------------------------------------------------------------
 
 
-def _loopback(folder: Path) -> AbstractContextManager[SimulatedLaboratory]:
+def _loopback(folder: Path, **changes: Any) -> AbstractContextManager[SimulatedLaboratory]:
     """A loopback laboratory on free ports, with ``lab.yaml`` in the folder."""
-    laboratory = simulate_lab(loopback_lab(), folder)
+    laboratory = simulate_lab(loopback_lab(**changes), folder)
     write_lab(laboratory.lab, folder / "lab.yaml")
     return laboratory
 

@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from sdl.campaign.commissioning import require_commissioned
 from sdl.campaign.places import NOTEBOOK_NAME, folder_of, journal_file
 from sdl.core.clock import MonotonicClock
 from sdl.core.errors import BusyError, ConfigError, JournalLockedError
 from sdl.core.event import Boot, Event, EventKind, Noted, Topic
 from sdl.core.lab import LabFile
+from sdl.core.recipe import Gas
 from sdl.core.yaml import load
 from sdl.journal.boot import boot_id
 from sdl.journal.lock import OwnerLock
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from sdl.campaign.labs.wired import WiredLab
     from sdl.campaign.making import Setting
     from simulators.wire.laboratory import SimulatedLaboratory
+    from simulators.world import World
 
 
 def read_lab(path: Path) -> LabFile:
@@ -37,6 +41,12 @@ def read_lab(path: Path) -> LabFile:
     for station in lab.stations:
         read_settings(station, path)
     return lab
+
+
+def write_lab(lab: LabFile, path: Path) -> None:
+    """Writes a laboratory file that can be read again."""
+    data = lab.model_dump(mode="json", exclude_defaults=True)
+    path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
 
 
 def lock_lab(path: Path) -> OwnerLock:
@@ -193,4 +203,14 @@ def simulate_lab(lab: LabFile, folder: Path, world_path: Path | None = None) -> 
     task = load_task(lab.simulated.task, folder)
     task = task.model_copy(update={"laboratory": lab.capabilities(task.laboratory.shelf)})
     world = make_world(task, lab.simulated.laboratory, None, world_path)
+    _warm(world)
     return SimulatedLaboratory(lab, world, folder=folder)
+
+
+def _warm(world: World) -> None:
+    """Compiles the reactor before the first instrument answers: later it would be late."""
+    from simulators.reactor import Segment
+
+    reactor, lot = world.effects.reactor, world.task.laboratory.shelf[0].name
+    powder = reactor.mill(reactor.dispense(reactor.empty(), lot, 1.0), 1.0)
+    reactor.heat(powder, [Segment(25.0, 30.0, 60.0)], Gas.AIR)

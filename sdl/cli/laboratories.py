@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +22,7 @@ from instruments.site import Site
 from instruments.supervisor import stop_all
 from sdl.campaign.commissioning import items_for, missing_of, read_record, tick
 from sdl.campaign.controls import control_of, judge
-from sdl.campaign.laboratory import read_lab, simulate_lab, stop_file
+from sdl.campaign.laboratory import read_lab, simulate_lab, stop_file, write_lab
 from sdl.campaign.opening import described
 from sdl.campaign.places import url_of
 from sdl.campaign.state import CampaignState
@@ -69,12 +68,6 @@ def simulate(path: Path, out: Path | None, world: Path | None) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
         ended.wait()
-
-
-def write_lab(lab: LabFile, path: Path) -> None:
-    """Writes a laboratory file that can be read again."""
-    data = lab.model_dump(mode="json", exclude_defaults=True)
-    path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
 
 
 def _endpoints(value: object) -> list[str]:

@@ -13,7 +13,7 @@ from sdl.core.errors import SdlError
 Run = Callable[[Path], str]
 """Provokes a fault with an empty folder to work in; returns what was seen, in a sentence."""
 
-_MODULES = ("controller", "dispenser", "furnaces", "links", "borders", "stations")
+_MODULES = ("controller", "furnaces", "links", "borders", "stations")
 
 
 class MisbehaviourError(SdlError):
