@@ -10,11 +10,13 @@ from pydantic import Field, StringConstraints, model_validator
 
 from instruments.cores.arm import CODES, HELD, LOST, ArmMove, ArmShows, RobotArm
 from instruments.drivers.job import Job, JobState
+from instruments.drivers.patience import asked_again
 from instruments.drivers.slots import Slots
 from instruments.drivers.wired import Note, Progress, WiredDriver
 from instruments.protocols.rtde import INT_MAX
 from instruments.protocols.ur_dashboard import PROGRAM, ProgramState, SafetyStatus
 from instruments.site import RACK, Site
+from instruments.transports.tcp import FIRST_PAUSE_S
 from sdl.core.capabilities import Station, StationKind
 from sdl.core.command import Command, Inspection, Presence, Verb
 from sdl.core.errors import DeviceError, LinkError, ProtocolError
@@ -105,7 +107,7 @@ class ArmStation(WiredDriver):
         sample, destination = job.args["sample"], job.args["destination"]
         if self.place(sample) == destination:
             return {"no_op": True}
-        shows = self.arm.require_ready()
+        shows = self._ready()
         return {
             "no_op": False,
             "from_slot": self.slots.held(sample, job.args["origin"]),
@@ -161,11 +163,14 @@ class ArmStation(WiredDriver):
         if note["no_op"]:
             return self._end(note, note["args"]["destination"])
         # The program is looked at first: once it is seen stopped, the counter is final.
-        state, safety = self.arm.program_state(), self.arm.safety()
-        shows = self.arm.shows()
+        with asked_again(self.name):
+            state, safety = self.arm.program_state(), self.arm.safety()
+            shows = self.arm.shows()
+            # A packet has no checksum, and this is the proof.
+            confirmed = shows.finished_job != note["job"] or self.arm.shows() == shows
+        if not confirmed:
+            return Progress(JobState.RUNNING, self.site.clock.now_s())
         if state is ProgramState.STOPPED and shows.finished_job == note["job"]:
-            if self.arm.shows() != shows:  # a packet has no checksum, and this is the proof
-                return Progress(JobState.RUNNING, self.site.clock.now_s())
             return self._ended(note, shows)
         if safety not in MOVING:
             return self._stranded(note, shows, f"safety status {safety.value}", halt=True)
@@ -190,8 +195,9 @@ class ArmStation(WiredDriver):
         """By the job counter, the running program and the gripper."""
         if note["no_op"]:
             return Inspection(presence=Presence.STARTED, evidence="the vial was there already")
-        running = self.arm.program_state() is not ProgramState.STOPPED
-        shows = self.arm.shows()
+        with asked_again(self.name):
+            running = self.arm.program_state() is not ProgramState.STOPPED
+            shows = self.arm.shows()
         gripper = "holds a vial" if shows.in_gripper else "is empty"
         evidence = (
             f"{command.id} is job {note['job']}; the counter was {note['finished_before']} and is "
@@ -211,6 +217,14 @@ class ArmStation(WiredDriver):
         return Inspection(presence=Presence.ABSENT, evidence=evidence)
 
     # -- inside -----------------------------------------------------------------------------------
+
+    def _ready(self) -> ArmShows:
+        """Asks once more where a connection broke: nothing was moved or written yet."""
+        try:
+            return self.arm.require_ready()
+        except (LinkError, ProtocolError):
+            time.sleep(FIRST_PAUSE_S)
+            return self.arm.require_ready()
 
     def _ended(self, note: Note, shows: ArmShows) -> Progress:
         """The program ended by itself: the vial is put down, the doors are shut."""

@@ -1,185 +1,27 @@
-"""The arm against its simulator: proof by the counter, doors, slots, faults, crashes."""
+"""The arm against its simulator: proof by the counter, doors, slots, moves that fail."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from arm_bench import Bench, arm_bench
 from golden import ur as golden
 from instruments.cores.arm import CODES, RobotArm
-from instruments.drivers.arm import ArmSettings, ArmStation
+from instruments.drivers.arm import ArmStation
 from instruments.drivers.base import start_job
-from instruments.drivers.job import Job, JobRecord, JobState
-from instruments.notebook import Notebook
-from instruments.readout import Quality
-from instruments.site import Site
+from instruments.drivers.job import JobState
 from sdl.core.clock import VirtualClock
-from sdl.core.command import Command, Effect, Presence, Verb
 from sdl.core.errors import BusyError, DeviceError, LinkError
-from sdl.journal.blobs import MemoryBlobs
-from sdl.tasks.task import load_task
-from wire_room import Room, room, wait_for
-
-SETTINGS: dict[str, Any] = {
-    "dashboard": "tcp://127.0.0.1:0",
-    "rtde": "tcp://127.0.0.1:0",
-    "program": "sdl_move.urp",
-    "places": {
-        "rack": 0,
-        "dispenser": 1,
-        "mixer": 2,
-        "furnace_1": 3,
-        "furnace_2": 4,
-        "quench": 5,
-        "diffractometer": 6,
-    },
-}
-
-
-@dataclass
-class FakeDoor:
-    """A door that moves at once and remembers what it was told."""
-
-    move: Callable[[bool], None]
-    told: list[str] = field(default_factory=list)
-    stuck: DeviceError | None = None
-    hot: DeviceError | None = None
-
-    def open(self) -> None:
-        self.told.append("open")
-        if self.hot is not None:
-            raise self.hot
-        self.move(True)
-
-    def shut(self) -> None:
-        self.told.append("shut")
-        if self.stuck is not None:
-            raise self.stuck
-        self.move(False)
-
-
-@dataclass
-class Bench:
-    """An arm's driver, its simulator, and the doors of two furnaces."""
-
-    room: Room
-    site: Site
-    driver: ArmStation
-    doors: dict[str, FakeDoor]
-
-    def job(self, label: str, sample: str, origin: str, destination: str) -> Job:
-        args = {"sample": sample, "origin": origin, "destination": destination}
-        return Job(label, Verb.TRANSFER, (sample,), args)
-
-    def start(self, label: str, sample: str, origin: str, destination: str) -> JobRecord:
-        return start_job(self.driver, self.job(label, sample, origin, destination))
-
-    def finish(self, label: str, wait_s: float = 100.0) -> JobRecord:
-        self.room.wait(wait_s)
-        wait_for(lambda: self.record(label).state is not JobState.RUNNING)
-        return self.record(label)
-
-    def move(self, label: str, sample: str, origin: str, destination: str) -> JobRecord:
-        self.start(label, sample, origin, destination)
-        return self.finish(label)
-
-    def record(self, label: str) -> JobRecord:
-        record = self.driver.record(label)
-        assert record is not None
-        return record
-
-    def command(self, label: str, sample: str, origin: str, destination: str) -> Command:
-        job = self.job(label, sample, origin, destination)
-        return Command(
-            id=label,
-            station="transfer",
-            verb=Verb.TRANSFER,
-            samples=(sample,),
-            effect=Effect.IDEMPOTENT,
-            args=dict(job.args),
-            time_s=0.0,
-        )
-
-    def reborn(self) -> ArmStation:
-        """The driver of a new process: only the notebook is left."""
-        self.driver.arm.close()
-        return ArmStation(self.driver.station, self.site, self.driver.settings)
+from wire_room import wait_for
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    with room("transfer", "ur-arm", SETTINGS) as running:
-        capabilities = load_task("batio3-coarse").laboratory
-        site = Site(capabilities, VirtualClock(), 1.0, Notebook(None), MemoryBlobs(), tmp_path)
-        doors: dict[str, FakeDoor] = {}
-        for furnace in ("furnace_1", "furnace_2"):
-
-            def move(is_open: bool, furnace: str = furnace) -> None:
-                running.ask(lambda: running.plant.doors.update({furnace: is_open}))
-
-            move(False)
-            doors[furnace] = FakeDoor(move)
-        site.doors.update(doors)
-        settings = ArmSettings.model_validate(running.simulator.settings)
-        driver = ArmStation(capabilities.station("transfer"), site, settings)
-        made = Bench(running, site, driver, doors)
-        yield made
-        made.driver.arm.close()
-        site.notebook.close()
-
-
-# -- core ------------------------------------------------------------------------------------------
-
-
-def test_the_core_reads_all_its_channels(bench: Bench) -> None:
-    arm = bench.driver.arm
-    values = {channel.name: arm.read(channel.name).value for channel in arm.channels}
-    assert values == {
-        "mode": "RUNNING",
-        "safety": "NORMAL",
-        "program_state": "STOPPED",
-        "finished_job": 0.0,
-        "in_gripper": 0.0,
-    }
-    assert arm.identify().firmware == "5.12.0.0"
-
-
-def test_stop_is_bounded_when_the_arm_is_frozen(bench: Bench) -> None:
-    arm = bench.driver.arm
-    arm.shows()
-    bench.room.ask(bench.room.simulator.freeze)
-    begun_s = time.monotonic()
-    with pytest.raises(LinkError):
-        arm.stop()
-    assert time.monotonic() - begun_s < 5.0
-    assert arm.read("finished_job").quality is Quality.UNREACHABLE
-    bench.room.ask(bench.room.simulator.thaw)
-
-
-def test_stop_does_not_wait_for_other_exchanges(bench: Bench) -> None:
-    bench.start("c1", "S1", "rack", "dispenser")
-    arm = bench.driver.arm
-    held, free = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with arm._link._lock, arm._registers._link._lock:
-            held.set()
-            free.wait(10.0)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    held.wait(5.0)
-    arm.stop()
-    free.set()
-    thread.join(5.0)
-    assert arm.program_state().value == "STOPPED"
-    arm.stop()
+    with arm_bench(tmp_path) as bench:
+        yield bench
 
 
 # -- moves -----------------------------------------------------------------------------------------
@@ -423,102 +265,5 @@ def test_a_move_without_end_is_given_up(bench: Bench) -> None:
         bench.driver.record("c1")
 
 
-# -- after a crash ---------------------------------------------------------------------------------
-
-
-def test_a_move_that_ended_meanwhile_is_found(bench: Bench) -> None:
-    bench.start("c1", "S1", "rack", "dispenser")
-    driver = bench.reborn()
-    command = bench.command("c1", "S1", "rack", "dispenser")
-    assert driver.inspect(command).presence is Presence.STARTED
-    bench.room.wait(100.0)
-    wait_for(lambda: driver.arm.shows().finished_job == 1)
-    found = driver.inspect(command)
-    assert found.presence is Presence.STARTED
-    record = driver.record("c1")
-    assert record is not None
-    assert record.state is JobState.COMPLETE
-    assert bench.site.place("S1") == "dispenser"
-    driver.arm.close()
-
-
 def test_every_code_of_the_program_has_words() -> None:
     assert tuple(CODES) == golden.ERROR_CODES
-
-
-def crash(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def test_a_crash_before_the_start_is_found_absent_and_sent_again(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(RobotArm, "play", crash)
-        with pytest.raises(KeyboardInterrupt):
-            bench.start("c1", "S1", "rack", "furnace_1")
-    assert bench.site.place("S1") == "transfer"
-    driver = bench.reborn()
-    found = driver.inspect(bench.command("c1", "S1", "rack", "furnace_1"))
-    assert found.presence is Presence.ABSENT
-    assert "the counter was 0 and is 0" in found.evidence
-    assert bench.site.place("S1") == "rack"
-    bench.driver = driver
-    assert bench.move("c1", "S1", "rack", "furnace_1").state is JobState.COMPLETE
-    assert len(bench.room.world.acts()) == 1
-    assert bench.room.plant.doors["furnace_1"] is False
-
-
-def test_a_crash_before_the_job_was_written_shuts_the_doors(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(RobotArm, "prepare", crash)
-        with pytest.raises(KeyboardInterrupt):
-            bench.start("c1", "S1", "rack", "furnace_1")
-    found = bench.driver.inspect(bench.command("c1", "S1", "rack", "furnace_1"))
-    assert found.presence is Presence.ABSENT
-    assert bench.room.plant.doors["furnace_1"] is False
-
-
-def test_a_vial_in_the_gripper_after_a_crash_is_for_a_person(bench: Bench) -> None:
-    bench.start("c1", "S1", "rack", "dispenser")
-
-    def cut() -> None:
-        bench.room.simulator.halt()
-        bench.room.simulator.robot.outputs[26] = 1
-
-    bench.room.ask(cut)
-    found = bench.driver.inspect(bench.command("c1", "S1", "rack", "dispenser"))
-    assert found.presence is Presence.UNKNOWN
-    assert "the gripper holds a vial" in found.evidence
-    with pytest.raises(DeviceError, match="gripper holds a vial"):
-        bench.driver.arm.require_ready()
-
-
-def test_another_job_on_the_counter_is_for_a_person(bench: Bench) -> None:
-    bench.move("c1", "S1", "rack", "dispenser")
-    bench.start("c2", "S1", "dispenser", "rack")
-    bench.room.ask(bench.room.simulator.reboot)
-    wait_for(lambda: bench.driver.arm.read("finished_job").ok)
-    found = bench.driver.inspect(bench.command("c2", "S1", "dispenser", "rack"))
-    assert found.presence is Presence.UNKNOWN
-
-
-def test_a_lost_answer_to_play_is_not_sent_again(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    played = RobotArm.play
-
-    def lost(arm: RobotArm) -> None:
-        played(arm)
-        raise LinkError("the answer was lost")
-
-    monkeypatch.setattr(RobotArm, "play", lost)
-    with pytest.raises(LinkError, match="did not say whether it started"):
-        bench.start("c1", "S1", "rack", "furnace_1")
-    assert bench.room.plant.doors["furnace_1"] is True
-    found = bench.driver.inspect(bench.command("c1", "S1", "rack", "furnace_1"))
-    assert found.presence is Presence.STARTED
-    assert bench.finish("c1").state is JobState.COMPLETE
-    assert len(bench.room.world.acts()) == 1
