@@ -1,0 +1,13 @@
+"""Faults of the links between controller and instruments, one test for each."""
+
+from pathlib import Path
+
+import pytest
+
+from sdl.bench.faults import links
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_fault_05_frozen_device(tmp_path: Path) -> None:
+    assert links.frozen_device(tmp_path)
