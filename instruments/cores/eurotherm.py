@@ -26,7 +26,7 @@ from sdl.core.model import content_hash
 
 DEADLINE_S = 1.0
 """Wall time for one exchange, s."""
-TRY_STOP_S = 3.9
+TRY_STOP_S = 3.5
 """Wall time after which ``stop`` begins no further exchange, s: with the last one it is below
 ``STOP_S``."""
 RUN_S = 2.0
@@ -304,12 +304,13 @@ class EurothermCore(Core):
         """
         until_s = time.monotonic() + TRY_STOP_S
         while True:
+            self._link.link.hurry()
             try:
                 self._make_safe(until_s)
             except DeviceError:
+                time.sleep(FIRST_PAUSE_S)
                 if time.monotonic() >= until_s:
                     raise
-                time.sleep(FIRST_PAUSE_S)
             else:
                 return
 

@@ -20,7 +20,7 @@ from sdl.core.model import Frozen
 
 DEADLINE_S = 1.0
 """Wall time for one exchange, s."""
-TRY_STOP_S = 3.9
+TRY_STOP_S = 3.5
 """Wall time after which ``stop`` begins no further exchange, s."""
 START_S = 2.0
 """Wall time within which the timer must count a start, s."""
@@ -131,12 +131,13 @@ class TimerCore(Core):
         """Pulses the stop coil until the contact is off, or time is up."""
         until_s = time.monotonic() + TRY_STOP_S
         while True:
+            self._link.link.hurry()
             try:
                 self._stop_once(until_s)
             except DeviceError:
+                time.sleep(FIRST_PAUSE_S)
                 if time.monotonic() >= until_s:
                     raise
-                time.sleep(FIRST_PAUSE_S)
             else:
                 return
 
