@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 _MAX_DEPTH = 32
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Documents:
         NumPy values become numbers and lists, NaN and infinity ``null``, bytes base64 text, and
         anything else the name of its type.
         """
-        text = json.dumps(to_json(doc), separators=(",", ":"), allow_nan=False)
+        text = _text(doc)
         with self._guard:
             self._pending.append(Document(str(name)[:32], self._run(name, doc)[:64], text))
 
@@ -81,6 +82,16 @@ class Documents:
         return self._run_of.get(str(doc.get("descriptor", doc.get("resource", ""))), "")
 
 
+def _text(doc: Mapping[str, Any]) -> str:
+    """JSON text; what is plain JSON already, as nearly every document, is not walked by us."""
+    try:
+        text = _ENCODER.encode(doc)
+    except (TypeError, ValueError, RecursionError):
+        return _ENCODER.encode(to_json(doc))
+    # Half a character: to_json replaces it. Whole ones beyond the first plane only cost the walk.
+    return _ENCODER.encode(to_json(doc)) if "\\ud" in text else text
+
+
 def to_json(value: Any, depth: int = 0) -> Any:
     """A value that ``json`` can write, whatever came in; deeper than 32 levels becomes text."""
     if value is None or isinstance(value, (bool, np.bool_)):
@@ -106,4 +117,6 @@ def to_json(value: Any, depth: int = 0) -> Any:
 
 
 def _key(key: object) -> str:
+    if key is None or isinstance(key, bool):
+        return json.dumps(key)
     return to_json(key) if isinstance(key, str) else str(key)

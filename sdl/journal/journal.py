@@ -318,7 +318,7 @@ class Journal:
             self._connection.execute(_INSERT_EVENT, rows)
         if waiting:
             self._connection.execute(
-                insert(tables.documents),
+                _INSERT_DOCUMENT,
                 [
                     {"name": d.name, "run": d.run, "epoch": self.epoch, "doc": d.doc}
                     for d in waiting
@@ -327,6 +327,7 @@ class Journal:
 
 
 _INSERT_EVENT = insert(tables.events)
+_INSERT_DOCUMENT = insert(tables.documents)
 _FENCE = select(
     select(func.max(tables.owners.c.epoch)).scalar_subquery(),
     select(func.max(tables.events.c.seq)).scalar_subquery(),

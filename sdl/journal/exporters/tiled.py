@@ -60,12 +60,14 @@ class TiledRuns:
             if name == "descriptor":
                 tiled_rows.check_columns(run.uid, doc.get("data_keys", {}))
         with self._answers(run.uid):
-            if self._try_to_write(run.uid, documents):
+            _check_start(documents)
+            there = run.uid in self._client()
+            if not there and self._try_to_write(documents):
                 return True
             if self._is_whole(run.uid, documents):
                 return False
             self._client().delete_contents(run.uid, recursive=True, external_only=False)
-            return self._try_to_write(run.uid, documents)
+            return self._try_to_write(documents)
 
     def read(self, uid: str) -> list[Named] | None:
         """The parts of a run, see ``kept``; ``None`` when it is absent.
@@ -109,8 +111,8 @@ class TiledRuns:
             self._connected = from_uri(self._uri, show_progress=False, **words)
         return self._connected
 
-    def _try_to_write(self, uid: str, documents: Sequence[Named]) -> bool:
-        """False when a container of that name is there."""
+    def _try_to_write(self, documents: Sequence[Named]) -> bool:
+        """False when a container of that name came meanwhile."""
         from bluesky.callbacks.tiled_writer import TiledWriter
         from tiled.client.utils import ClientError
 
@@ -199,6 +201,13 @@ class TiledRuns:
             do="export it as JSON lines, or mend it on the server and export with --again",
             where=f"run {uid}",
         )
+
+
+def _check_start(documents: Sequence[Named]) -> None:
+    """Validates the start: when the writer refuses one, event-model's router warns of a defect."""
+    import event_model
+
+    event_model.schema_validators[event_model.DocumentNames.start].validate(documents[0][1])
 
 
 def without_secrets(uri: str) -> str:

@@ -103,3 +103,28 @@ def test_whatever_comes_in_can_be_stored() -> None:
 def test_conversion_gives_strict_json(value: object) -> None:
     found = to_json(value)
     assert json.loads(json.dumps(found, allow_nan=False).encode()) == found
+
+
+@given(
+    st.dictionaries(
+        st.text() | st.integers() | st.booleans() | st.none(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.none(), inner),
+            max_leaves=6,
+        ),
+        max_size=4,
+    )
+)
+def test_plain_documents_take_a_short_way_to_the_same_text(doc: dict[Any, Any]) -> None:
+    documents = Documents()
+    documents.append("event", doc)
+    assert json.loads(documents.take()[0].doc) == to_json(doc)
+
+
+def test_data_of_a_file_belong_to_the_run_of_their_resource() -> None:
+    documents = Documents()
+    documents.append("resource", {"uid": "f1", "run_start": "r1"})
+    documents.append("datum", {"datum_id": "f1/0", "resource": "f1"})
+    documents.append("datum", {"datum_id": "f9/0", "resource": "f9"})
+    assert [d.run for d in documents.take()] == ["r1", "r1", ""]
