@@ -22,10 +22,18 @@ from instruments.cores.dosing import Activity, Door, DoseEnd, DosingHead
 from instruments.drivers.dose import Dose, room
 from instruments.drivers.job import Job, JobState
 from instruments.drivers.wired import Note, Progress, WiredDriver
+from instruments.protocols.mt_sics import TARGET_MG
 from instruments.site import Site
 from sdl.core.capabilities import Station, StationKind
 from sdl.core.command import Command, Inspection, Presence, Verb
-from sdl.core.errors import BusyError, ConfigError, DeviceError, LinkError, ProtocolError
+from sdl.core.errors import (
+    BusyError,
+    ConfigError,
+    DeviceError,
+    LabError,
+    LinkError,
+    ProtocolError,
+)
 from sdl.core.lab import EndpointText
 from sdl.core.model import Frozen, SafeId
 
@@ -128,9 +136,10 @@ class DosingStation(WiredDriver):
         capacity_mg = self.site.capabilities.vial_capacity_mg
         shelf = [lot.name for lot in self.site.capabilities.shelf]
         self.choice(job, "lot", (lot for lot in shelf if lot in self._heads))
-        largest_mg = self.station.max_dose_mg or capacity_mg
-        self.number(job, "mass_mg", self.station.min_dose_mg or 0.0, largest_mg)
-        self.number(job, "mass_mg", 0.0, capacity_mg, above=True)
+        lowest_mg, highest_mg = TARGET_MG
+        smallest_mg = max(self.station.min_dose_mg or 0.0, lowest_mg)
+        largest_mg = min(self.station.max_dose_mg or capacity_mg, capacity_mg, highest_mg)
+        self.number(job, "mass_mg", smallest_mg, largest_mg)
         if "balance_before_mg" in job.args:
             self.number(job, "balance_before_mg", -LARGEST_READING_MG, LARGEST_READING_MG)
 
@@ -149,7 +158,7 @@ class DosingStation(WiredDriver):
             raise _unknown(err) from err
         except LinkError:
             raise
-        except DeviceError as err:
+        except (DeviceError, BusyError) as err:
             if earlier is not None:
                 # The first part fell; nothing will follow it.
                 self._note_refused(earlier, job.label, err)
@@ -312,13 +321,14 @@ class DosingStation(WiredDriver):
                 where=self.name,
             )
 
-    def _note_refused(self, note: Note, label: str, err: DeviceError) -> None:
+    def _note_refused(self, note: Note, label: str, err: LabError) -> None:
         before_mg, first_mg = note["before_mg"], self._dose(note).first_mg
         self.site.notebook.write(
             self.name,
             label,
             {
                 "state": JobState.ABORTED.value,
+                "absent": False,
                 "end_s": self.site.clock.now_s(),
                 "error": str(err),
                 "result": {"balance_before_mg": first_mg, "balance_after_mg": before_mg},

@@ -127,7 +127,7 @@ class Reply:
 
     Args:
         status: ``A``, ``B``, ``I`` or ``L``.
-        code: After ``I``: a key of ``CODES``, or ``None`` where the unit names none.
+        code: After ``I``: usually a key of ``CODES``; ``None`` where the unit names none.
         value: What was asked for.
     """
 
@@ -142,7 +142,9 @@ class Reply:
             return ""
         if self.status == "L":
             return "the unit does not accept the parameter"
-        return "the unit cannot do it now" if self.code is None else CODES[self.code]
+        if self.code is None:
+            return "the unit cannot do it now"
+        return CODES.get(self.code, f"the unit names code {self.code}, which is not known")
 
 
 def target(mass_mg: float) -> bytes:
@@ -181,11 +183,13 @@ def repeated(command: bytes) -> str:
 
 def announced(command: bytes) -> Announced:
     """That an answer ``B`` to a command announces a later line with its end."""
-    begun = f"{repeated(command)} B\r\n".encode("ascii")
-    prefix = f"{repeated(command)} ".encode("ascii")
+    prefix = repeated(command).encode("ascii")
+    begun = prefix + b" B\r\n"
+    # A damaged line is not the announced one: the link closes, and the unit is asked instead.
+    end = re.compile(re.escape(prefix) + rb" (?:A|L|I|I [1-9][0-9]?)\r\n")
     return Announced(
         by=lambda answer: answer == begun,
-        line=lambda later: later.startswith(prefix) and later != begun,
+        line=lambda later: end.fullmatch(later) is not None,
     )
 
 
@@ -274,7 +278,6 @@ def read_reply(answer: bytes, command: bytes, device: str) -> Reply:
 
     Raises:
         ProtocolError: An answer to something else, or none.
-        DeviceError: The unit names a code that is not known.
     """
     prefix = repeated(command)
     text = _words(answer, device)
@@ -287,11 +290,7 @@ def read_reply(answer: bytes, command: bytes, device: str) -> Reply:
     if rest in (["I"], ["L"]) or (not asked and rest in (["A"], ["B"])):
         return Reply(rest[0])
     if len(rest) == 2 and rest[0] == "I" and _CODE.fullmatch(rest[1]):
-        if int(rest[1]) in CODES:
-            return Reply("I", int(rest[1]))
-        raise DeviceError(
-            f"{device} names a code that is not known", got=text, allowed="1 to 13", where=device
-        )
+        return Reply("I", int(rest[1]))
     raise _nonsense(answer, device, f"{prefix} A, B, L or I <code>")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -33,15 +34,17 @@ def head(unit: DosingUnit) -> Iterator[DosingHead]:
 
 
 def ended(head: DosingHead) -> DoseEnd:
-    found: list[DoseEnd] = []
+    """The end of the dose, asked for with patience."""
+    found: list[DoseEnd | None] = []
 
     def look() -> bool:
-        end = head.ended()
-        found.extend([] if end is None else [end])
-        return end is not None
+        with suppress(LinkError, ProtocolError):
+            found.append(head.ended())
+        return bool(found) and found[-1] is not None
 
     wait_for(look)
-    return found[0]
+    assert found[-1] is not None
+    return found[-1]
 
 
 def test_prepares_then_starts_once(head: DosingHead, unit: DosingUnit) -> None:
@@ -168,6 +171,16 @@ def test_an_end_after_the_connection_broke_is_seen_at_the_unit(
     wait_for(lambda: head.ended() is None and not head.link.awaits)
     assert head.activity() is Activity.BUSY
     unit.finish()
+    assert ended(head) == DoseEnd()
+    assert unit.starts == 1
+
+
+@pytest.mark.parametrize("damaged", [b"QRA 61 1 \xc1\r\n", b"QRA 61 1 A\r\xa3", b"\x00\r\n"])
+def test_an_end_whose_line_was_damaged_is_seen_at_the_unit(
+    head: DosingHead, unit: DosingUnit, damaged: bytes
+) -> None:
+    head.start(head.prepare(300.0, 2.0))
+    unit.finish(end=damaged)
     assert ended(head) == DoseEnd()
     assert unit.starts == 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -65,10 +65,11 @@ def end_of(station: DosingStation, label: str = "c1") -> JobRecord:
     found: list[JobRecord] = []
 
     def look() -> bool:
-        record = station.record(label)
-        assert record is not None
-        found.append(record)
-        return record.state is not JobState.RUNNING
+        with suppress(LinkError):
+            record = station.record(label)
+            assert record is not None
+            found.append(record)
+        return bool(found) and found[-1].state is not JobState.RUNNING
 
     wait_for(look)
     return found[-1]
@@ -231,6 +232,7 @@ def test_a_refused_preparation_ends_the_job_and_frees_the_station(
         (golden.NO_FLOW, "the powder does not flow; 180.0 mg of 300.0 mg BaCO3-coarse are missing"),
         (b"QRA 61 1 I 11\r\n", "limit"),
         (b"QRA 61 1 I 12\r\n", "expired"),
+        (b"QRA 61 1 I 77\r\n", "code 77, which is not known"),
         (golden.SAMPLER_BLOCKED, "sampler is blocked"),
         (golden.DOSED, "180.0 mg of 300.0 mg"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from instruments.site import Site
 from line_device import wait_for
 from sdl.core.clock import VirtualClock
 from sdl.core.command import Command, Effect, Inspection, Presence, Verb
-from sdl.core.errors import DeviceError, LinkError
+from sdl.core.errors import DeviceError, LabError, LinkError
 from sdl.core.lab import Endpoint
 from sdl.journal.blobs import MemoryBlobs
 from sdl.tasks.task import load_task
@@ -101,10 +102,11 @@ def end_of(station: DosingStation) -> JobRecord:
     found: list[JobRecord] = []
 
     def look() -> bool:
-        record = station.record("c1")
-        assert record is not None
-        found.append(record)
-        return record.state is not JobState.RUNNING
+        with suppress(LinkError):
+            record = station.record("c1")
+            assert record is not None
+            found.append(record)
+        return bool(found) and found[-1].state is not JobState.RUNNING
 
     wait_for(look)
     return found[-1]
@@ -242,6 +244,24 @@ def test_powder_that_falls_after_the_look_stops_the_second_dose(
     with pytest.raises(DeviceError, match="powder has fallen meanwhile"):
         start_job(station, Job.of(COMMAND))
     assert (room.unit.starts, station.running()) == (0, ())
+    assert end_of(station).state is JobState.ABORTED
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_a_rest_that_is_refused_frees_the_station(
+    room: Room, monkeypatch: pytest.MonkeyPatch, busy: bool
+) -> None:
+    die_at(room, monkeypatch, "start", after=True, command=COMMAND)
+    room.unit.finish(0.4)
+    station = room.controller()
+    rest = station.inspect(COMMAND).remainder
+    assert rest is not None
+    room.unit.dosing, room.unit.drift_mg = busy, 3.0
+    with pytest.raises(LabError):
+        start_job(station, Job.of(rest))
+    record = station.record("c1")
+    assert record is not None
+    assert (record.state, station.running()) == (JobState.ABORTED, ())
 
 
 def test_the_tare_of_before_the_crash_holds(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
