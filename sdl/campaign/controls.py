@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sdl.campaign.state import CampaignState
+from sdl.campaign.state import RACK, CampaignState, SampleProgress
 from sdl.core.errors import ConfigError
 from sdl.core.event import Noted, Topic
 from sdl.core.lab import Control
@@ -19,6 +19,9 @@ ASKED = {
     "reference-pattern": "scan the reference and read the position of its line, degrees 2-theta",
     "empty-crucible": "weigh an empty crucible before and after a run, mg of change",
 }
+
+FAILURES = 2
+"""Commands of a station that fail in a row before a person must look."""
 
 
 def due(state: CampaignState, controls: Sequence[Control]) -> list[Noted]:
@@ -37,6 +40,27 @@ def due(state: CampaignState, controls: Sequence[Control]) -> list[Noted]:
                 )
             )
     return found
+
+
+def failing(state: CampaignState) -> list[Noted]:
+    """Quarantines for stations that fail again and again: the next sample would be lost too."""
+    return [
+        Noted(
+            topic=Topic.QUARANTINE,
+            station=station,
+            message=f"{station} failed {count} times in a row",
+        )
+        for station, count in state.failures.items()
+        if count >= FAILURES and station not in state.quarantined
+    ]
+
+
+def left_behind(state: CampaignState, sample: SampleProgress) -> list[Noted]:
+    """The quarantine of the station that a given up sample stands in; none on the rack."""
+    if sample.place == RACK or sample.place in state.quarantined:
+        return []
+    words = f"{sample.id} could not be taken out: {sample.failure}"
+    return [Noted(topic=Topic.QUARANTINE, station=sample.place, message=words)]
 
 
 def judge(control: Control, value: float, by: str) -> tuple[Noted, ...]:

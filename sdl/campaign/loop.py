@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sdl.campaign.config import CampaignConfig
-from sdl.campaign.controls import due
+from sdl.campaign.controls import due, failing, left_behind
 from sdl.campaign.costs import cost_of
 from sdl.campaign.design import (
     beyond_means,
@@ -24,7 +24,7 @@ from sdl.campaign.design import (
     reason_to_stop,
     repeat_proposal,
 )
-from sdl.campaign.reading import observe
+from sdl.campaign.reading import observe, trusted
 from sdl.campaign.scheduler import Scheduler
 from sdl.campaign.state import RACK, CampaignState, SampleProgress
 from sdl.core.command import Command, LabEvent, Presence
@@ -46,13 +46,7 @@ from sdl.core.event import (
     Vetoed,
     Violation,
 )
-from sdl.core.material import (
-    Observation,
-    Reading,
-    SampleState,
-    last_measurement,
-    last_scan,
-)
+from sdl.core.material import SampleState, last_measurement, last_scan
 from sdl.core.model import Frozen
 from sdl.core.proposal import Request, SampleView
 from sdl.core.protocols import Lab, Learner, Policy, WatchedLab
@@ -149,7 +143,7 @@ class Campaign:
         """Journals what the laboratory has to tell beside the ends of commands."""
         if not isinstance(self.lab, WatchedLab):
             return False
-        noted = [*self.lab.notes(), *due(self.state, self.lab.controls())]
+        noted = self.lab.notes() or [*due(self.state, self.lab.controls()), *failing(self.state)]
         if noted:
             self._append(*noted)
         return bool(noted)
@@ -227,9 +221,10 @@ class Campaign:
 
     def _end_sample(self) -> bool:
         for sample in self.state.active.values():
-            if sample.open_command is not None or sample.place != RACK:
+            if sample.open_command is not None or (sample.place != RACK and not sample.is_stuck):
                 continue
             if sample.failure is not None:
+                self._append(*left_behind(self.state, sample))
                 self._finish(sample, SampleState.FAILED)
             elif sample.next_act is None and sample.is_open:
                 self._ask(sample)
@@ -274,7 +269,7 @@ class Campaign:
                 state=how,
                 purity=None if amount is None else amount.weight_fraction,
                 sigma=None if amount is None else amount.sigma,
-                reading=_trusted(measurement),
+                reading=trusted(measurement),
                 cost=cost.total,
                 furnace_hours=cost.furnace_hours,
             )
@@ -376,13 +371,6 @@ class Campaign:
         now_s = self.lab.advance(max(due_s, self.state.time_s))
         self.record(*map(_ending, self.lab.events(now_s)))
         return True
-
-
-def _trusted(measurement: Observation | None) -> Reading | None:
-    """The property, where the measurement is good: a bad one gives no number to go by."""
-    if measurement is None or measurement.quality != "good":
-        return None
-    return measurement.reading
 
 
 def _ending(event: LabEvent) -> Event:

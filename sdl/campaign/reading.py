@@ -119,3 +119,10 @@ def _property(
         quality=fit.quality,
         reading=reading,
     )
+
+
+def trusted(measurement: Observation | None) -> Reading | None:
+    """The property, where the measurement is good: a bad one gives no number to go by."""
+    if measurement is None or measurement.quality != "good":
+        return None
+    return measurement.reading

@@ -146,6 +146,8 @@ class Scheduler:
 
     def _moves(self, state: CampaignState) -> Iterator[_Move]:
         for sample in self._ready(state):
+            if sample.is_stuck:
+                continue
             destination = self._destination(state, sample)
             if destination is None or destination == sample.place:
                 continue

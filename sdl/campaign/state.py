@@ -39,6 +39,8 @@ from sdl.tasks.objective import Objective
 
 RACK = "rack"
 """Where samples wait; it has room for all."""
+MOVES = 2
+"""Moves of a sample that fail in a row before it is given up where it stands."""
 
 
 @dataclass
@@ -59,6 +61,8 @@ class SampleProgress:
     unread: str | None = None
     """Command whose measurement is not analysed yet."""
     failure: str | None = None
+    moves_failed: int = 0
+    """Moves that failed since the last one that did not."""
     commands: list[str] = field(default_factory=list)
 
     def acts(self) -> tuple[Act, ...]:
@@ -72,6 +76,16 @@ class SampleProgress:
         """The act to do next; ``None`` when all are done."""
         acts = self.acts()
         return acts[self.acts_done] if self.acts_done < len(acts) else None
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it cannot be moved: nobody tries again."""
+        return self.moves_failed >= MOVES
+
+    @property
+    def is_hot(self) -> bool:
+        """Whether the next act must begin before it has cooled."""
+        return self.next_act is not None and self.next_act.starts_hot
 
     @property
     def is_open(self) -> bool:
@@ -128,6 +142,8 @@ class CampaignState:
     """Stations that take no more work, with the reason."""
     uses: dict[str, int] = field(default_factory=dict)
     """Ended commands of each station."""
+    failures: dict[str, int] = field(default_factory=dict)
+    """Commands of each station that failed since the last one that did not."""
     checked_at: dict[str, int] = field(default_factory=dict)
     """Uses of its station when each control was made last."""
 
@@ -186,8 +202,12 @@ class CampaignState:
         if noted.topic is Topic.QUARANTINE:
             self.quarantined[noted.station] = noted.message
             self._unbook(noted.station)
+            command = self.commands.get(str(noted.values.get("command", "")))
+            if command is not None and command.station != noted.station:
+                self.failures.pop(command.station, None)  # another station's instrument failed
         elif noted.topic is Topic.RELEASE:
             self.quarantined.pop(noted.station, None)
+            self.failures.pop(noted.station, None)
         elif noted.topic is Topic.CONTROL:
             control = str(noted.values.get("control", ""))
             self.checked_at[control] = self.uses.get(noted.station, 0)
@@ -234,6 +254,7 @@ class CampaignState:
         command = self.open_commands.pop(done.command)
         self.ended_s[command.id] = time_s
         self.uses[command.station] = self.uses.get(command.station, 0) + 1
+        self.failures.pop(command.station, None)
         self.results[command.id] = done.result
         for name in command.samples:
             sample = self.active[name]
@@ -242,6 +263,7 @@ class CampaignState:
                 if sample.run is not None and command.args["origin"] == self._station_of(sample):
                     self._leave(sample, sample.run)
                 sample.place = str(command.args["destination"])
+                sample.moves_failed = 0
                 continue
             sample.acts_done += 1
             if command.verb in (Verb.SCAN, Verb.MEASURE, Verb.REPLAY):
@@ -258,9 +280,14 @@ class CampaignState:
 
     def _failed(self, failed: Failed) -> None:
         command = self.open_commands.pop(failed.command)
+        self.failures[command.station] = self.failures.get(command.station, 0) + 1
         for name in command.samples:
             sample = self.active[name]
             sample.open_command = None
+            if command.verb is Verb.TRANSFER:
+                sample.moves_failed += 1
+                if not sample.is_stuck and not sample.is_hot:
+                    continue  # it stands where it stood, none the worse: tried once more
             sample.failure = failed.error
 
     def _finish(self, event: Event) -> None:

@@ -19,7 +19,7 @@ from instruments.plans import collect, start
 from instruments.site import Site
 from instruments.supervisor import Supervisor
 from sdl.core.capabilities import Capabilities
-from sdl.core.command import Command, Inspection, LabEvent, Presence
+from sdl.core.command import Command, Inspection, LabEvent, Presence, Verb
 from sdl.core.errors import BusyError, DeviceError, LabError, LinkError
 from sdl.core.event import Noted, Topic
 from sdl.core.lab import Control, LabFile
@@ -95,7 +95,8 @@ class WiredLab:
         """Starts a command now; its end comes through ``events``.
 
         Where the device did not answer while it was told, its effect is looked for: what did not
-        happen is sent again once, what may have happened never is.
+        happen is sent again once, what may have happened never is. An order within the limits that
+        an instrument refuses quarantines its station: the next one would fare no better.
 
         Raises:
             DeviceError: The station does not exist, refuses, holds other samples, or it is not
@@ -105,10 +106,18 @@ class WiredLab:
         """
         driver, job = self._driver(command), Job.of(command)
         self._supervisor.require_clear(command.station)
+        driver.check_job(job)
+        if command.verb is Verb.TRANSFER:
+            driver.check_samples(job)  # the arm is not to blame for a vial that is elsewhere
         try:
-            self._start(driver, job)
-        except LinkError as err:
-            self._settle(driver, command, err)
+            try:
+                self._start(driver, job)
+            except LinkError as err:
+                self._settle(driver, command, err)
+        except DeviceError as err:
+            blamed = self._to_blame(err, command)
+            self._tell(Topic.QUARANTINE, blamed, str(err), {"command": command.id})
+            raise
         self._wait_for(command)
         return command.id
 
@@ -210,7 +219,6 @@ class WiredLab:
         if found.presence is Presence.STARTED:
             return
         if found.presence is Presence.UNKNOWN:
-            self._quarantine(command.station, found.evidence)
             raise DeviceError(
                 f"it is not known whether {command.id} started at {command.station}",
                 got=found.evidence,
@@ -219,6 +227,13 @@ class WiredLab:
             ) from err
         again = command if found.remainder is None else found.remainder
         self._start(driver, Job.of(again))
+
+    def _to_blame(self, err: DeviceError, command: Command) -> str:
+        """The station whose instrument refused: a door that sticks is not the arm's."""
+        for name, driver in self.drivers.items():
+            if err.where == name or any(err.where == core.name for core in driver.cores):
+                return name
+        return command.station
 
     def _patiently(self, driver: WiredDriver, command: Command) -> Inspection:
         """Inspects until the device answers or the laboratory's patience ends."""
