@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ from instruments.drivers.job import Job, JobRecord
 from sdl.core.capabilities import Station
 from sdl.core.command import Verb
 from sdl.core.errors import DeviceError, excerpt
+from sdl.core.model import SAFE_ID
 
 
 class Driver(ABC):
@@ -53,7 +55,8 @@ class Driver(ABC):
         """Checks a job against everything that can be known beforehand; nothing moves.
 
         Raises:
-            DeviceError: Wrong verb, a limit is broken, a value is missing or not finite.
+            DeviceError: Wrong verb, an unsafe name, a limit is broken, a value is missing or not
+                finite.
         """
         if job.verb is not self.verb:
             raise self.refusal(job, "the verb", job.verb.value, self.verb.value)
@@ -66,6 +69,9 @@ class Driver(ABC):
             allowed = ", ".join(sorted(self.arguments))
             raise self.refusal(job, "an argument", unknown[0], allowed)
         self.check(job)
+        for name in (job.label, *job.samples):
+            if re.fullmatch(SAFE_ID, name) is None:
+                raise self.refusal(job, "a name", excerpt(name), f"like {SAFE_ID}")
 
     def read_back(self) -> str:
         """Hash of the job the device holds; empty when it holds none."""

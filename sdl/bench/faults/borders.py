@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pickle
@@ -14,29 +15,30 @@ from pydantic import ValidationError
 from sdl.bench.faults.scenario import expect, refusal, scenario
 from sdl.bench.loopback import room
 from sdl.campaign.config import CampaignConfig
+from sdl.core.command import Command, Effect, Verb
 from sdl.core.errors import ConfigError, DeviceError, ModelError
-from sdl.core.lab import LabFile
+from sdl.core.lab import Endpoint, LabFile
 from sdl.core.model import SAFE_ID, canonical_json
 from sdl.core.recipe import Recipe
-from sdl.core.yaml import parse
+from sdl.core.yaml import load, parse
 from sdl.safety import check_recipe
 from sdl.tasks.task import load_task
+from simulators.wire.registry import make_simulator
 
-_BOMB = "a: &a [x, x]\n" + "".join(
-    f"b{i}: &b{i} [{', '.join([f'*{chr(97)}' if i == 0 else f'*b{i - 1}'] * 9)}]\n"
-    for i in range(9)
+_SWARM = "b0: &b0 [x, x]\n" + "".join(
+    f"b{i}: &b{i} [{', '.join([f'*b{i - 1}'] * 9)}]\n" for i in range(1, 10)
 )
 POISONS: dict[str, str] = {
-    "a tag that calls a function": "name: !!python/object/apply:os.system ['touch poisoned']\n",
+    "a tag that calls a function": "name: !!python/object/apply:os.system ['touch WITNESS']\n",
     "an object tag": "name: !!python/object:os.PathLike {}\n",
-    "a swarm of aliases": _BOMB,
-    "an integer of a million digits": f"name: x\nclock_scale: {'9' * 900_000}\n",
+    "a swarm of aliases": _SWARM,
+    "an integer of 900,000 digits": f"name: x\nclock_scale: {'9' * 900_000}\n",
     "NaN where a number is wanted": "name: x\nclock_scale: .nan\nstations: []\n",
     "a key twice": "name: x\nname: y\n",
     "a file of two megabytes": "# " + "x" * 2_000_000,
-    "lists a thousand deep": "name: " + "[" * 3000 + "]" * 3000,
+    "lists three thousand deep": "name: " + "[" * 3000 + "]" * 3000,
 }
-"""Files that attack the reader, by what they try."""
+"""Files that attack the reader, by what they try; ``WITNESS`` becomes a path."""
 NAMES = ("../evil", "a/b", "S1@END", "S1\nOpen A", "S1\0", "x" * 300, "", ".hidden", "S 1", "S1;ls")
 """Identifiers that attack a path, a device message or a key."""
 
@@ -44,19 +46,12 @@ NAMES = ("../evil", "a/b", "S1@END", "S1\nOpen A", "S1\0", "x" * 300, "", ".hidd
 @scenario(22, "poisoned YAML or JSON")
 def poisoned_files(folder: Path) -> str:
     """Every poison is refused by one message; nothing of it is carried out."""
-    before = os.getcwd()
-    os.chdir(folder)
-    try:
-        for what, text in POISONS.items():
-            file = folder / "poison.yaml"
-            file.write_text(text, encoding="utf-8")
-            from sdl.core.yaml import load
-
-            refusal(lambda file=file: load(file, LabFile, "the file"), ConfigError, of=what)
-            refusal(lambda file=file: load(file, CampaignConfig, "the file"), ConfigError, of=what)
-        expect(not (folder / "poisoned").exists(), "no tag was carried out")
-    finally:
-        os.chdir(before)
+    witness, file = folder / "witness", folder / "poison.yaml"
+    for what, text in POISONS.items():
+        file.write_text(text.replace("WITNESS", str(witness)), encoding="utf-8")
+        refusal(lambda: load(file, LabFile, "the file"), ConfigError, of=what)
+        refusal(lambda: load(file, CampaignConfig, "the file"), ConfigError, of=what)
+    expect(not witness.exists(), "no tag was carried out")
     for value in (float("nan"), float("inf")):
         try:
             canonical_json({"x": value})
@@ -70,8 +65,6 @@ def poisoned_files(folder: Path) -> str:
 @scenario(23, "path traversal or injection in names")
 def injected_names(folder: Path) -> str:
     """Bad identifiers are refused at the models, at drivers and at folders; nothing is sent."""
-    from sdl.core.command import Command, Effect, Verb
-
     for name in NAMES:
         try:
             Command(
@@ -95,8 +88,8 @@ def injected_names(folder: Path) -> str:
             )  # fmt: skip
         sent = b"".join(b"".join(p.sent) for ps in here.proxies.values() for p in ps)
         expect(b"evil" not in sent and b"SAMPLE@ADD" not in sent, "no bad name was sent", sent[:80])
-        strays = [p for p in folder.parent.glob("evil*")]
-        expect(not strays, "no file lies outside the folder", strays)
+        strays = [*folder.parent.glob("evil*"), *folder.rglob("evil*")]
+        expect(not strays, "no file was made", strays)
     return f"{len(NAMES)} names refused by models and drivers"
 
 
@@ -110,49 +103,61 @@ def uninvited_peer(folder: Path) -> str:
     before = _listening()
     with room(folder) as here:
         opened = _listening() - before
+        expect(opened, "the simulators listen")
         outside = [where for where in opened if not where.startswith("127.")]
         expect(not outside, "every server of ours listens on loopback", outside)
-        port = here.laboratory.lab.station("furnace_1").settings["link"].rpartition(":")[2]
-        with socket.create_connection(("127.0.0.1", int(port)), timeout=5.0) as peer:
-            peer.sendall(b"\xff" * 2_000_000)  # an oversize body of no protocol
-            peer.settimeout(5.0)
-            try:
-                peer.recv(64)
-            except OSError:
-                pass
+        _shout(Endpoint.of(here.laboratory.lab.station("furnace_1").settings["link"]))
         mode = here.drivers["furnace_1"].cores[0].read("mode")
         expect(mode.ok, "a simulator survives an oversize body", mode.reason)
-        bad = here.laboratory.lab.station("furnace_1").model_copy(
-            update={"settings": {"link": "tcp://0.0.0.0:0"}}
+        station = here.laboratory.lab.station("furnace_1")
+        everywhere = {**station.settings, "link": "tcp://0.0.0.0:0"}
+        simulator = make_simulator(
+            here.laboratory.plant, station.model_copy(update={"settings": everywhere})
         )
-        from simulators.wire.registry import make_simulator
-
-        simulator = make_simulator(here.laboratory.plant, bad)
-        import asyncio
-
         refusal(
             lambda: asyncio.run(simulator.start()), ConfigError, of="a simulator on all interfaces"
         )
     return f"{len(opened)} listening sockets, all on loopback; no order interface"
 
 
+def _shout(device: Endpoint) -> None:
+    """Sends two megabytes of no protocol; whoever hangs up does right."""
+    with socket.create_connection((device.host, device.port), timeout=5.0) as peer:
+        try:
+            peer.sendall(b"\xff" * 2_000_000)
+            peer.recv(64)
+        except OSError:
+            return
+
+
 def _listening() -> set[str]:
-    """Addresses with a port on which this machine listens now."""
-    found: set[str] = set()
-    for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
-        columns = line.split()
-        if columns[3] == "0A":
-            host, port = columns[1].split(":")
-            parts = [str(int(host[i : i + 2], 16)) for i in (6, 4, 2, 0)]
-            found.add(f"{'.'.join(parts)}:{int(port, 16)}")
+    """Addresses with a port on which this process listens now; Linux tells them."""
+    mine = set[str]()
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            mine.add(os.readlink(f"/proc/self/fd/{number}"))
+        except OSError:
+            continue  # closed meanwhile
+    found = set[str]()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
+            columns = line.split()
+            if columns[3] == "0A" and f"socket:[{columns[9]}]" in mine:
+                host, port = columns[1].split(":")
+                octets = [str(int(host[i : i + 2], 16)) for i in (6, 4, 2, 0)]
+                shown = ".".join(octets) if table == "tcp" else f"[{host}]"
+                found.add(f"{shown}:{int(port, 16)}")
     return found
 
 
 class _Bomb:
-    """Runs a command when it is unpickled."""
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, witness: Path) -> None:
+        self._witness = witness
 
     def __reduce__(self) -> Any:
-        return os.system, ("touch exploded",)
+        return os.system, (f"touch {self._witness}",)
 
 
 @scenario(25, "an untrusted policy, pickle or happi class")
@@ -161,37 +166,32 @@ def untrusted_code(folder: Path) -> str:
     from agents.registry import make_policy
     from sdl.core.extras import require_extra
 
-    task = load_task("batio3-coarse")
-    before = os.getcwd()
-    os.chdir(folder)
-    try:
-        for data in (pickle.dumps(_Bomb()), b"PK\x03\x04" + pickle.dumps(_Bomb()), b"", b"\0" * 9):
-            refusal(
-                lambda data=data: make_policy("rl", task=task, model=data),
-                ModelError, ConfigError, of="a pickle as a policy",
-            )  # fmt: skip
-        require_extra("happi", "a happi database", "happi")
-        from instruments.happi import from_happi
+    task, witness = load_task("batio3-coarse"), folder / "witness"
+    bomb = pickle.dumps(_Bomb(witness))
+    for data in (bomb, b"PK\x03\x04" + bomb, b"", b"\0" * 9):
+        refusal(
+            lambda data=data: make_policy("rl", task=task, model=data),
+            ModelError, of="a pickle as a policy",
+        )  # fmt: skip
+    require_extra("happi", "a happi database", "happi")
+    from instruments.happi import from_happi
 
-        for number, name in enumerate(("os.system", "subprocess.Popen", "instruments.evil.X")):
-            base = folder / f"happi-{number}.json"
-            entry = {
-                "_id": "furnace_1", "name": "furnace_1", "type": "OphydItem", "device_class": name,
-                "args": ["touch exploded"], "kwargs": {}, "active": True, "prefix": "x",
-            }  # fmt: skip
-            base.write_text(json.dumps({"furnace_1": entry}), encoding="utf-8")
-            refusal(lambda base=base: from_happi(base), ConfigError, of=f"the class {name}")
-        expect(not (folder / "exploded").exists(), "nothing was carried out")
-    finally:
-        os.chdir(before)
+    for name in ("os.system", "subprocess.Popen", "instruments.evil.X"):
+        base = folder / f"{name}.json"
+        entry = {
+            "_id": "furnace_1", "name": "furnace_1", "type": "OphydItem", "device_class": name,
+            "args": [f"touch {witness}"], "kwargs": {}, "active": True, "prefix": "x",
+        }  # fmt: skip
+        base.write_text(json.dumps({"furnace_1": entry}), encoding="utf-8")
+        told = refusal(lambda base=base: from_happi(base), ConfigError, of=f"the class {name}")
+        expect("allow-list" in told, "a foreign class is refused for what it is", told)
+    expect(not witness.exists(), "nothing was carried out")
     return "4 files that are no policy and 3 foreign classes refused, none carried out"
 
 
 @scenario(26, "a policy proposes what must not be done")
 def unsafe_proposals(folder: Path) -> str:
     """The shield refuses outside of the policy, and the driver once more; the veto is recorded."""
-    from sdl.core.command import Verb
-
     task = load_task("batio3-coarse")
     dose = {"lot": "BaCO3-fine", "mass_mg": 900.0}
     recipes = [
