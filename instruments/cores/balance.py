@@ -139,7 +139,12 @@ class Balance(Core):
 
     def stop(self) -> None:
         """Carries out ``stop_action``, once more where the answer was lost."""
-        self._twice(lambda: self._text(wire.CANCEL))
+
+        def cancel() -> None:
+            self.link.hurry()
+            self._text(wire.CANCEL)
+
+        self._twice(cancel)
 
     def close(self) -> None:
         """Lets go of the connection."""

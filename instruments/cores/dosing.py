@@ -238,6 +238,7 @@ class DosingHead(Balance):
     def stop(self) -> None:
         """Carries out ``stop_action``; a dose that is being prepared does not start."""
         self._stops += 1
+        self.link.hurry()
         with suppress(LinkError, ProtocolError):
             # Whatever it is answered: what does not know it is stopped by the next command.
             self.link.exchange(wire.END_DOSE, wire.line)

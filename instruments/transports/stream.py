@@ -45,10 +45,10 @@ class StreamLink(TcpLink):
             self._take_in()
             yield Turn(self, until_s)
         except BaseException:
-            self._close()
+            self._fail()
             raise
         else:
-            self._failures = 0
+            self._failures = self._faults = 0
         finally:
             self._lock.release()
 

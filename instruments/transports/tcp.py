@@ -36,15 +36,18 @@ LONGEST_ANSWER = 1_000_000
 """Bytes of one answer at most: a device that never ends its answer is broken."""
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
+FREE_FAULTS = 2
+"""Faults in a row of connections that were made after which the next is made at once."""
 
 
 class TcpLink:
     """Exchanges one request for one answer at a time; every fault closes the connection.
 
     After a fault nothing is sent again: what the device did is not known, and only the caller may
-    decide. The next exchange connects anew, but not before a pause that doubles with each failure
-    (with jitter, so that many links do not storm a device that comes back); until then it fails at
-    once.
+    decide. The next exchange connects anew: at once after the first two faults of connections that
+    were made, otherwise not before a pause that doubles with each failure (with jitter, so that
+    many links do not storm a device that comes back); until then it fails at once. ``hurry`` ends
+    the pause, for stops.
 
     Args:
         name: Instrument, for messages.
@@ -74,6 +77,7 @@ class TcpLink:
         self._announced: bytes | None = None
         self._rest = b""
         self._failures = 0
+        self._faults = 0
         self._not_before_s = 0.0
         self._jitter = random.Random()  # seeds nothing that is decided: only spreads reconnections
         self.connections = 0
@@ -119,10 +123,10 @@ class TcpLink:
             self._send(request, until_s)
             answer = b"" if framer is None else self._answer(framer, until_s, announced)
         except BaseException:
-            self._close()
+            self._fail()
             raise
         else:
-            self._failures = 0
+            self._failures = self._faults = 0
             if self._per_query:
                 self._close()
             return answer
@@ -148,6 +152,10 @@ class TcpLink:
         finally:
             self._lock.release()
 
+    def hurry(self) -> None:
+        """Lets the next exchange connect at once, whatever pause is left: a stop must not wait."""
+        self._not_before_s = 0.0
+
     def close(self) -> None:
         """Closes the connection; the next exchange opens it again."""
         with self._lock:
@@ -169,11 +177,22 @@ class TcpLink:
             if self._greeting is not None:
                 self._greeted(self._greeting, until_s)
         except OSError as err:
+            self._close()
             self._back_off()
             raise self._fault("cannot be reached", str(err)) from err
         except BaseException:
+            self._close()
             self._back_off()
             raise
+
+    def _fail(self) -> None:
+        """Closes a connection on which something went wrong; too often in a row backs off."""
+        connected = self._socket is not None
+        self._close()
+        if connected:
+            self._faults += 1
+            if self._faults > FREE_FAULTS:
+                self._back_off()
 
     def _back_off(self) -> None:
         pause_s = min(FIRST_PAUSE_S * 2.0**self._failures, LONGEST_PAUSE_S)

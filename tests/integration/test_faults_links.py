@@ -11,3 +11,7 @@ pytestmark = pytest.mark.timeout(120)
 
 def test_fault_05_frozen_device(tmp_path: Path) -> None:
     assert links.frozen_device(tmp_path)
+
+
+def test_fault_06_reconnect_storm(tmp_path: Path) -> None:
+    assert links.reconnect_storm(tmp_path)

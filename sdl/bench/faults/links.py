@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import math
-import struct
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from instruments.cores.core import STOP_S, Core
 from instruments.devices.instrument import face_of
+from instruments.drivers.job import JobState
 from instruments.supervisor import ALL, Supervisor
+from instruments.transports.framing import until
+from instruments.transports.tcp import TcpLink
 from sdl.bench.faults.scenario import expect, refusal, scenario
 from sdl.bench.loopback import Room, room
-from sdl.core.command import Verb
-from sdl.core.errors import DeviceError, SafetyError
+from sdl.core.command import Command, Effect, Presence, Verb
+from sdl.core.errors import DeviceError, LinkError
 from sdl.core.event import Topic
-from sdl.core.lab import Interlock
+from sdl.core.lab import Endpoint
+from simulators.wire.proxy import Fault, Kind
 
 T = TypeVar("T")
 
@@ -148,3 +154,118 @@ def _looked(core: Core) -> float:
 
 def _is_nothing(value: object) -> bool:
     return value == "" or (isinstance(value, float) and math.isnan(value))
+
+
+START_COIL = b"\x05\x00\x00\xff\x00"
+"""Function 5, coil 0, on: how the mixer of the loopback laboratory is started."""
+
+
+@dataclass
+class _Doormat:
+    """Takes connections and closes them at once, as a gateway whose device is gone does.
+
+    Args:
+        times_s: When each connection came, monotonic.
+    """
+
+    times_s: list[float] = field(default_factory=list[float])
+
+    def __enter__(self) -> Self:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it listens."""
+        return Endpoint(host="127.0.0.1", port=self._listener.getsockname()[1])
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                peer, _ = self._listener.accept()
+            except OSError:
+                return
+            self.times_s.append(time.monotonic())
+            peer.close()
+
+
+def _hammered(endpoint: Endpoint, seconds: float) -> int:
+    """Asks over one link from four threads as fast as they can; how often they asked."""
+    link = TcpLink("gateway", endpoint)
+    until_s = time.monotonic() + seconds
+
+    def ask(_: int) -> int:
+        asked = 0
+        while time.monotonic() < until_s:
+            refusal(lambda: link.exchange(b"?", until(b"\\n")), LinkError, of="a dead gateway")
+            asked += 1
+            time.sleep(0.001)
+        return asked
+
+    return sum(at_once(ask, range(4)))
+
+
+@scenario(6, "connections drop, reconnect storm")
+def reconnect_storm(folder: Path) -> str:
+    """Back-off with jitter, one connection at a time, and no command is sent a second time."""
+    with _Doormat() as one, _Doormat() as other:
+        asked = sum(at_once(lambda each: _hammered(each.endpoint, 2.0), (one, other)))
+        pauses = [[b - a for a, b in pairwise(each.times_s)] for each in (one, other)]
+    for times in pauses:
+        expect(4 <= len(times) <= 12, "two seconds see few connections", len(times) + 1)
+        expect(times[-1] > 4.0 * times[2], "pauses grow", times)
+    apart = max(abs(a - b) for a, b in zip(*pauses, strict=False))
+    expect(apart > 0.01, "two links do not knock in step", pauses)
+    with room(folder, proxied=("mixer",), clock_scale=200.0) as here:
+        here.move("S1", "mixer")
+        proxy, mixer = here.proxies["mixer"][0], here.drivers["mixer"]
+        proxy.script(deaf_to(lambda answer: answer[7:12] == START_COIL))
+        words = refusal(
+            lambda: here.start("mixer", Verb.MILL, "S1", mill_min=10.0), LinkError,
+            of="a start whose answer was lost",
+        )  # fmt: skip
+        proxy.script()
+        command = command_of("c2", "mixer", Verb.MILL, "S1", mill_min=10.0)
+        found = mixer.inspect(command)
+        expect(found.presence is Presence.STARTED, f"the counter tells: {words}", found)
+        before, drops = proxy.connections, 0
+        until_s = time.monotonic() + 60.0
+        record = None
+        while record is None or record.state is JobState.RUNNING:
+            expect(time.monotonic() < until_s, "the mill ends under a storm")
+            proxy.hang_up()
+            drops += 1
+            time.sleep(0.01)
+            try:
+                record = mixer.record("c2")
+            except LinkError:
+                continue
+        expect(record.state is JobState.COMPLETE, "the mill ends well", record)
+        connections = proxy.connections - before
+        expect(connections <= drops, "there is one connection at a time", connections)
+        starts = b"".join(proxy.sent).count(START_COIL)
+        acts = here.ask(lambda world: [a for a in world.acts() if a.verb == Verb.MILL])
+        expect((starts, len(acts)) == (1, 1), "one start was sent and one was carried out", starts)
+    return (
+        f"{asked} requests became {sum(len(p) + 1 for p in pauses)} connections in 2 s, pauses up "
+        f"to {max(max(p) for p in pauses):.2f} s; under {drops} drops one start was sent once"
+    )
+
+
+def command_of(label: str, station: str, verb: Verb, sample: str, **args: Any) -> Command:
+    """The command of an order."""
+    return Command(
+        id=label, station=station, verb=verb, samples=(sample,), args=args,
+        effect=Effect.IRREVERSIBLE, time_s=0.0,
+    )  # fmt: skip
+
+
+def deaf_to(which: Callable[[bytes], bool]) -> Fault:
+    """Loses every answer of a kind."""
+    return Fault(
+        Kind.REWRITE, times=1_000_000, rewrite=lambda answer: b"" if which(answer) else answer
+    )

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from instruments.transports.framing import lines, until
-from instruments.transports.tcp import LONGEST_PAUSE_S, TcpLink
+from instruments.transports.tcp import FREE_FAULTS, LONGEST_PAUSE_S, TcpLink
 from line_device import FOREVER_S, Connect, Device, Make, echo, pending, says, wait_for
 from sdl.core.errors import LinkError, ProtocolError
 from sdl.core.lab import Endpoint
@@ -251,3 +251,16 @@ def _nobody() -> Endpoint:
     """An endpoint where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return Endpoint(host="127.0.0.1", port=listener.getsockname()[1])
+
+
+def test_connections_that_break_again_and_again_back_off(make: Make, connect: Connect) -> None:
+    device = make(says())
+    link = connect("scale", device.endpoint, deadline_s=0.02)
+    for _ in range(FREE_FAULTS + 1):
+        with pytest.raises(LinkError, match="in time"):
+            link.exchange(b"S\r\n", LINE)
+    with pytest.raises(LinkError, match="next try in"):
+        link.exchange(b"S\r\n", LINE)
+    link.hurry()  # a stop does not wait
+    with pytest.raises(LinkError, match="in time"):
+        link.exchange(b"S\r\n", LINE)
