@@ -1,0 +1,126 @@
+"""``sdl bench instruments``: what a point costs through each driver, and how fast documents last.
+
+Every instrument of the loopback laboratory is counted through a RunEngine by its classic face, and
+by its ophyd-async face where that package is there; ``count`` on ``ophyd.sim``'s detector in the
+same run is what is subtracted. Rounds go in turns, so that a busy machine is busy for all.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from bluesky import RunEngine
+from bluesky.plans import count
+from instruments.testing.fuzz import fuzz_parsers
+from ophyd.sim import det
+
+from instruments.cores.core import Core
+from instruments.devices.instrument import face_of
+from sdl.bench.journal_rate import measure_journal_rate
+from sdl.bench.loopback import room
+from sdl.bench.report import BenchReport, Gate, Row, commit, machine
+from sdl.tasks.task import load_task
+
+MOST_MS = 2.0
+"""Most that a point may cost above the simulated detector, ms."""
+FRAMES = 100_000
+SEED = 20261127
+
+
+def run(*, quick: bool = False) -> BenchReport:
+    """Measures drivers, faces, parsers and the journal."""
+    points, rounds = (20, 3) if quick else (100, 9)
+    costs = measure_points(points, rounds)
+    frames = FRAMES // 100 if quick else FRAMES
+    fuzzed = fuzz_parsers(frames, SEED)
+    journal = measure_journal_rate(runs=10 if quick else 60)
+    rows = [
+        Row(name=f"{name}.point", value=value, low=low, high=high, unit="ms", n=points * rounds)
+        for name, (value, low, high) in costs.items()
+    ]
+    plain = costs["plain.count"][0]
+    above = {name: value[0] - plain for name, value in costs.items() if name != "plain.count"}
+    rows += [
+        Row(name=f"{name}.above_plain", value=value, unit="ms", n=points * rounds)
+        for name, value in above.items()
+    ]
+    rows += journal.rows()
+    wrong = sum(bad for _, bad in fuzzed.values())
+    rows += [
+        Row(name=f"fuzz.{name}", value=bad, unit="wrong answers", n=tried)
+        for name, (tried, bad) in fuzzed.items()
+    ]
+    dearest = max(above, key=lambda name: above[name])
+    gates = (
+        Gate(
+            id="instruments.point", target=f"<= {MOST_MS:g} ms above plain, all drivers",
+            value=above[dearest], passed=above[dearest] <= MOST_MS,
+        ),
+        Gate(
+            id="instruments.journal", target=">= 0.5", value=journal.ratio,
+            passed=journal.ratio >= 0.5,
+        ),
+        Gate(id="instruments.fuzz", target="== 0", value=wrong, passed=wrong == 0),
+    )  # fmt: skip
+    return BenchReport(
+        bench="instruments", commit=commit(), task=load_task("batio3-coarse").hash,
+        machine=machine(), rows=tuple(rows), gates=gates,
+    )  # fmt: skip
+
+
+def measure_points(points: int, rounds: int) -> dict[str, tuple[float, float, float]]:
+    """Median, lowest and highest cost of a point in ms, by instrument and face.
+
+    Args:
+        points: Points of one count.
+        rounds: Counts of each device; all devices take turns.
+    """
+    engine = RunEngine({}, context_managers=[])
+    with tempfile.TemporaryDirectory(prefix="sdl-points-") as folder, room(Path(folder)) as here:
+        cores = {core.name: core for d in here.drivers.values() for core in d.cores}
+        devices: dict[str, Any] = {"plain.count": det, **_faces(cores)}
+        seconds: dict[str, list[float]] = {name: [] for name in devices}
+        for turn in range(rounds + 1):
+            for name, device in devices.items():
+                took_s = _timed(lambda device=device: engine(count([device], num=points)))
+                if turn:  # the first connects and describes
+                    seconds[name].append(took_s)
+    return {
+        name: (
+            1e3 * statistics.median(took) / points,
+            1e3 * min(took) / points,
+            1e3 * max(took) / points,
+        )
+        for name, took in seconds.items()
+    }
+
+
+def _faces(cores: Mapping[str, Core]) -> dict[str, Any]:
+    """A classic and an asynchronous face of every instrument."""
+    found: dict[str, Any] = {
+        f"{name}.classic": face_of(type(core))("", core=core, name=name)
+        for name, core in cores.items()
+    }
+    if find_spec("ophyd_async") is not None:
+        from ophyd_async.core import init_devices
+
+        from instruments.devices.async_instrument import async_instrument
+
+        with init_devices(timeout=10.0):
+            faces = {f"{name}.async": async_instrument(core, name) for name, core in cores.items()}
+            made = list(faces.values())
+        del made
+        found |= faces
+    return found
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
