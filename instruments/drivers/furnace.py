@@ -216,6 +216,11 @@ class EurothermStation(WiredDriver):
         self.core.run()
         self.site.notebook.write(self.name, job.label, {"ran": True})
 
+    def emptied(self) -> None:
+        """Ends a program that holds its temperature: an empty furnace is not kept hot."""
+        if not self.running():
+            self.core.stop()
+
     def halt(self, note: Note) -> None:
         """Resets the program and the setpoint; the door stays as it is, the furnace cools."""
         self.core.stop()

@@ -110,6 +110,13 @@ class WiredDriver(Driver):
         for core in self.cores:
             core.stop()
 
+    def emptied(self) -> None:
+        """Called when the last sample has left the station; what must not go on is ended here.
+
+        Raises:
+            DeviceError: The device did not take it.
+        """
+
     def write(self, job: Job) -> None:
         """Nothing to write before the start; drivers of devices that hold programs override it."""
 

@@ -320,6 +320,8 @@ class WiredLab:
             self.devices[command.station], command.id, md={"lab_time_s": self.site.clock.now_s()}
         )
         result: dict[str, Any] = self.engine.run(plan, device=command.station, command=command.id)
+        if command.verb is Verb.TRANSFER:
+            self._left(str(command.args["origin"]))
         error = f"{command.station}, {command.id}: {record.error}" if record.error else None
         return LabEvent(
             command=command.id,
@@ -328,6 +330,16 @@ class WiredLab:
             result=result,
             error=error,
         )
+
+    def _left(self, station: str) -> None:
+        """A vial has left a station: an empty furnace is not kept hot."""
+        driver = self.drivers.get(station)
+        if driver is None or driver.occupants():
+            return
+        try:
+            driver.emptied()
+        except DeviceError as err:
+            self._quarantine(station, str(err))
 
     def _quarantine(self, station: str, why: str) -> None:
         self._tell(Topic.QUARANTINE, station, why, {})
