@@ -126,7 +126,9 @@ def open_lab(setting: Setting) -> WiredLab:
         raise ConfigError("this campaign has no laboratory file", got=setting.config.lab)
     lab = read_lab(path)
     if setting.config.shadow:
-        lab = shadow_of(lab, folder_of(setting.url) or path.parent)
+        folder = folder_of(setting.url) or path.parent
+        (folder / "inbox").mkdir(parents=True, exist_ok=True)
+        lab = shadow_of(lab, folder)
     else:
         require_commissioned(lab, path)
     lock = lock_lab(path)
