@@ -60,6 +60,8 @@ def bad(quality: Quality, unit: str, source: str, reason: str, age_s: float = 0.
 
 NO_VALUE = (9.9e37, -9999.0)
 """Numbers that instruments send for "no value": SCPI overload (9.9E37), data loggers (-9999)."""
+_FLOAT32 = 1e-6
+"""Relative error that a number may have suffered as a float of 32 bits (6e-8), with room."""
 
 
 def bounds(low: float | None, high: float | None) -> str:
@@ -80,7 +82,9 @@ def judged(
         low: Smallest value the channel can show; ``None`` for no bound.
         high: Largest.
     """
-    if not math.isfinite(value) or any(math.isclose(value, code) for code in NO_VALUE):
+    if not math.isfinite(value) or any(
+        math.isclose(value, code, rel_tol=_FLOAT32) for code in NO_VALUE
+    ):
         return bad(Quality.MISSING, unit, source, f"the device sent {value:g}")
     if (low is not None and value < low) or (high is not None and value > high):
         reason = f"{value:g} {unit} is outside {bounds(low, high)}"

@@ -26,6 +26,9 @@ ZERO_S = 3.0
 REPEAT_MG = 0.5
 """What two readings of an unchanged pan never differ by, mg: three and a half standard deviations
 of a difference at a repeatability of 0.1 mg (assumption: 0.05 to 0.15 mg)."""
+LARGEST_MG = 5_000_000.0
+"""Weights beyond are none, whatever the sign, mg: no balance for powder shows 5 kg, and a code for
+"no value" in grams (-9999 g) would."""
 FIRST_POLL_S = 0.002
 LONGEST_POLL_S = 0.1
 
@@ -51,7 +54,14 @@ class Balance(Core):
     """
 
     channels: ClassVar[tuple[Channel, ...]] = (
-        Channel("mass_mg", "mg", Show.HINTED, doc="Gross weight on the pan, if it is stable."),
+        Channel(
+            "mass_mg",
+            "mg",
+            Show.HINTED,
+            -LARGEST_MG,
+            LARGEST_MG,
+            doc="Gross weight on the pan, if it is stable.",
+        ),
         Channel("stable", text=True, doc="What the balance says of the weight: stable, dynamic."),
     )
     stop_action: ClassVar[str] = (

@@ -115,8 +115,11 @@ class TcpLink:
         until_s = time.monotonic() + (self.deadline_s if deadline_s is None else deadline_s)
         self._take_turn(until_s)
         try:
-            self._connect(until_s)
+            made = self._connect(until_s)
             if not self._sweep():
+                if made:
+                    self._back_off()
+                    raise self._fault("closed the connection", "nothing; it was just made")
                 # The device closed an idle connection: the request was not sent, so a new one is
                 # safe.
                 self._connect(until_s)
@@ -161,9 +164,10 @@ class TcpLink:
         with self._lock:
             self._close()
 
-    def _connect(self, until_s: float) -> None:
+    def _connect(self, until_s: float) -> bool:
+        """Makes a connection where there is none; whether it did."""
         if self._socket is not None:
-            return
+            return False
         now_s = time.monotonic()
         if now_s < self._not_before_s:
             wait_s = self._not_before_s - now_s
@@ -184,6 +188,7 @@ class TcpLink:
             self._close()
             self._back_off()
             raise
+        return True
 
     def _fail(self) -> None:
         """Closes a connection on which something went wrong; too often in a row backs off."""

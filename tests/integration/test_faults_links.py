@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sdl.bench.faults import links
+from sdl.bench.faults import links, readings
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -15,3 +15,11 @@ def test_fault_05_frozen_device(tmp_path: Path) -> None:
 
 def test_fault_06_reconnect_storm(tmp_path: Path) -> None:
     assert links.reconnect_storm(tmp_path)
+
+
+def test_fault_07_stale_value(tmp_path: Path) -> None:
+    assert readings.stale_value(tmp_path)
+
+
+def test_fault_08_no_numbers(tmp_path: Path) -> None:
+    assert readings.no_numbers(tmp_path)
