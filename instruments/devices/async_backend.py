@@ -140,7 +140,9 @@ class AskedBackend(SignalBackend[Any]):
 
     async def _timely(self) -> Reading[Any]:
         try:
-            return await asyncio.wait_for(self.get_reading(), self._patience_s)
+            # Not `wait_for`, which in Python 3.11 may swallow the cancellation that ends a push.
+            async with asyncio.timeout(self._patience_s):
+                return await self.get_reading()
         except TimeoutError:
             return self._invalid(Quality.STALE, f"no value for {self._patience_s:g} s")
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from caproto import AlarmSeverity, AlarmStatus, ChannelType
@@ -250,7 +251,7 @@ class EpicsFurnaceSimulator(WireSimulator):
             records.dirty.clear()
             if not self.frozen:
                 await records.show_all()
-            try:
-                await asyncio.wait_for(records.dirty.wait(), UPDATE_S)
-            except TimeoutError:
-                continue
+            # Not `wait_for`, which in Python 3.11 may swallow the cancellation that ends this loop.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(UPDATE_S):
+                    await records.dirty.wait()
