@@ -23,7 +23,15 @@ _TABLES = """
 create table if not exists notes(station text not null, label text not null, epoch integer not null,
     data text not null, crc integer not null, primary key (station, label)) without rowid;
 create table if not exists places(sample text primary key, place text not null) without rowid;
+create table if not exists fence(id integer primary key check (id = 0), epoch integer not null);
 """
+_FENCE = """insert into fence values (0, ?)
+    on conflict(id) do update set epoch = max(epoch, excluded.epoch)"""
+_WRITE = """insert into notes select ?,?,?,?,? where ? >= (select epoch from fence)
+    on conflict(station, label) do update
+    set epoch = excluded.epoch, data = excluded.data, crc = excluded.crc"""
+_PUT = """insert into places select ?,? where ? >= (select epoch from fence)
+    on conflict(sample) do update set place = excluded.place"""
 
 
 class Notebook:
@@ -31,7 +39,8 @@ class Notebook:
 
     Args:
         path: The file; ``None`` keeps everything in memory.
-        epoch: Fencing token of this controller: a note of a higher one cannot be overwritten.
+        epoch: Fencing token of this controller: once one with a higher token has opened the file,
+            this one writes nothing more.
 
     Raises:
         LabError: The file cannot be used.
@@ -51,6 +60,7 @@ class Notebook:
             self._db.execute("pragma journal_mode=WAL")
             self._db.execute("pragma synchronous=FULL")
             self._db.executescript(_TABLES)
+            self._db.execute(_FENCE, (epoch,))
         except sqlite3.Error as err:
             raise self._broken(err) from err
 
@@ -77,28 +87,14 @@ class Notebook:
         """Adds to the note of a job, durably; returns all of it.
 
         Raises:
-            LabError: The disk is full or gone, or a later controller has written this note: then
+            LabError: The disk is full or gone, or a later controller has opened the notebook: then
                 this process must not act any more.
         """
         with self._lock:
             merged = {**(self.read(station, label) or {}), **note}
             text = canonical_json(merged)
-            try:
-                done = self._db.execute(
-                    "insert into notes values (?,?,?,?,?) on conflict(station, label) do update set"
-                    " epoch = excluded.epoch, data = excluded.data, crc = excluded.crc"
-                    " where notes.epoch <= excluded.epoch",
-                    (station, label, self.epoch, text, zlib.crc32(text.encode())),
-                ).rowcount
-            except sqlite3.Error as err:
-                raise self._broken(err) from err
-        if done != 1:
-            raise LabError(
-                "a later controller drives this laboratory",
-                got=f"epoch {self.epoch}",
-                do="end this process; the later one goes on",
-                where=self.path,
-            )
+            crc = zlib.crc32(text.encode())
+            self._change(_WRITE, (station, label, self.epoch, text, crc, self.epoch))
         return merged
 
     def labels(self, station: str) -> tuple[str, ...]:
@@ -119,13 +115,10 @@ class Notebook:
         """Notes where a sample stands from now on: one row, so never in two places.
 
         Raises:
-            LabError: The disk is full or gone.
+            LabError: As ``write``.
         """
         with self._lock:
-            try:
-                self._db.execute("insert or replace into places values (?,?)", (sample, place))
-            except sqlite3.Error as err:
-                raise self._broken(err) from err
+            self._change(_PUT, (sample, place, self.epoch))
 
     def occupants(self, place: str) -> tuple[str, ...]:
         """Samples at a place, in order of their names."""
@@ -139,6 +132,20 @@ class Notebook:
         """Lets go of the file."""
         with self._lock:
             self._db.close()
+
+    def _change(self, statement: str, values: tuple[object, ...]) -> None:
+        """Writes one row, unless a later controller has come."""
+        try:
+            done = self._db.execute(statement, values).rowcount
+        except sqlite3.Error as err:
+            raise self._broken(err) from err
+        if done != 1:
+            raise LabError(
+                "a later controller drives this laboratory",
+                got=f"epoch {self.epoch}",
+                do="end this process; the later one goes on",
+                where=self.path,
+            )
 
     def _broken(self, why: object) -> LabError:
         return LabError(
