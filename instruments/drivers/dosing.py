@@ -119,6 +119,8 @@ class DosingStation(WiredDriver):
             )
             for lot, endpoint in settings.heads.items()
         }
+        self._first_looks_s: dict[float, float] = {}
+        """When this process looked first at each dose, by the dose's start; laboratory time, s."""
         site.doors[station.name] = Shield(self)
 
     @property
@@ -267,11 +269,13 @@ class DosingStation(WiredDriver):
 
     def _still(self, head: DosingHead, note: Note) -> Progress:
         now_s, start_s = self.site.clock.now_s(), float(note["start_s"])
-        if now_s - start_s > LONGEST_DOSE_S + SPARE_WALL_S * self.site.clock_scale:
+        # While no controller ran, nobody looked whether it had ended.
+        since_s = self._first_looks_s.setdefault(start_s, now_s)
+        if now_s - since_s > LONGEST_DOSE_S + SPARE_WALL_S * self.site.clock_scale:
             head.stop()
             raise DeviceError(
                 f"{head.name} did not end a dose and was stopped",
-                got=f"{now_s - start_s:.0f} s",
+                got=f"{now_s - since_s:.0f} s",
                 allowed=f"{LONGEST_DOSE_S:.0f} s",
                 do="look at the unit, weigh the vial",
                 where=self.name,

@@ -207,6 +207,14 @@ class WiredDriver(Driver):
         self.halt(self._note(label) or {})
         return True
 
+    def give_up(self, label: str, why: str) -> None:
+        """Notes a job as aborted whose end cannot be told; a person looks at the station next.
+
+        Whether the device is free for another one it tells itself, before that is started.
+        """
+        ended = {"state": JobState.ABORTED.value, "end_s": self.site.clock.now_s(), "result": {}}
+        self.site.notebook.write(self.name, label, {**ended, "error": why})
+
     def inspect(self, command: Command) -> Inspection:
         """Whether a command that was intended before a restart has happened."""
         note = self._note(command.id)

@@ -20,7 +20,7 @@ from instruments.site import Site
 from instruments.supervisor import Supervisor
 from sdl.core.capabilities import Capabilities
 from sdl.core.command import Command, Inspection, LabEvent, Presence, Verb
-from sdl.core.errors import BusyError, DeviceError, LabError, LinkError
+from sdl.core.errors import BusyError, DeviceError, LabError, LinkError, ProtocolError
 from sdl.core.event import Noted, Topic
 from sdl.core.lab import Control, LabFile
 from sdl.journal.lock import OwnerLock
@@ -212,7 +212,7 @@ class WiredLab:
         plan = start(self.devices[driver.name], job, md={"lab_time_s": self.site.clock.now_s()})
         self.engine.run(plan, device=driver.name, command=job.label)
 
-    def _settle(self, driver: WiredDriver, command: Command, err: LinkError) -> None:
+    def _settle(self, driver: WiredDriver, command: Command, err: DeviceError) -> None:
         """After a link that broke during a start: what happened decides, not what was sent."""
         self._tell(Topic.LINK, command.station, str(err), {"command": command.id})
         found = self._patiently(driver, command)
@@ -302,6 +302,7 @@ class WiredLab:
 
     def _fail(self, pending: _Pending, why: str) -> None:
         command = pending.command
+        self._driver(command).give_up(command.id, why)
         self._pending.pop(command.id, None)
         self._failed.append(
             LabEvent(
