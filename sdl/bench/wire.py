@@ -90,7 +90,7 @@ def compare(folder: Path, experiments: int) -> tuple[list[Likeness], float, str]
     with _loopback(folder) as laboratory:
         file = _campaign(folder, {"budget": {"experiments": experiments}, "seed": 7})
         began = time.monotonic()
-        _finish(["run", file, "--lab", folder / "lab.yaml", "--out", folder / "run"])
+        finish_sdl(["run", file, "--lab", folder / "lab.yaml", "--out", folder / "run"])
         wall_s = time.monotonic() - began
         histories = laboratory.ask(lambda: _histories(laboratory))
     with Journal.open(url_of(folder / "run"), owner=False) as journal:
@@ -166,27 +166,27 @@ def kill_one(folder: Path, index: int) -> Survived:
         )
         words = ["run", file, "--lab", folder / "lab.yaml", "--out", folder / "run", "--no-report"]
         killed = _kill(words, folder / "run", place, rng)
-        _finish(["resume", folder / "run", "--no-report"])
-        problems = _problems(folder / "run", laboratory, place)
+        finish_sdl(["resume", folder / "run", "--no-report"])
+        problems = problems_of(folder / "run", laboratory, place)
     return Survived(place, killed, tuple(problems))
 
 
 def _kill(words: list[str | Path], run: Path, place: str, rng: Any) -> bool:
     if place == "anneal":
-        process = _sdl(words)
-        _until_anneal(process, run)
+        process = start_sdl(words)
+        until_anneal(process, run)
         delay_s = float(rng.uniform(0.0, 1.5))
         try:
             process.wait(timeout=delay_s)
         except subprocess.TimeoutExpired:
             process.kill()
     else:
-        process = _sdl(words, f"{place}:{int(rng.integers(1, 5))}")
+        process = start_sdl(words, f"{place}:{int(rng.integers(1, 5))}")
     process.communicate(timeout=TIMEOUT_S)
     return process.returncode == -signal.SIGKILL
 
 
-def _until_anneal(process: subprocess.Popen[str], run: Path) -> None:
+def until_anneal(process: subprocess.Popen[str], run: Path) -> None:
     """Waits until the journal holds the intent of an anneal."""
     until_s = time.monotonic() + TIMEOUT_S
     while process.poll() is None and time.monotonic() < until_s:
@@ -204,7 +204,7 @@ def _intended(journal: Journal) -> list[Command]:
     return [e.read(Intended).command for e in journal.events() if e.kind is EventKind.INTENDED]
 
 
-def _problems(run: Path, laboratory: SimulatedLaboratory, place: str) -> list[str]:
+def problems_of(run: Path, laboratory: SimulatedLaboratory, place: str) -> list[str]:
     """What is wrong after the resumption; empty when nothing is."""
     with Journal.open(url_of(run), owner=False) as journal:
         events = journal.events()
@@ -267,7 +267,8 @@ def _campaign(folder: Path, changes: dict[str, Any]) -> Path:
     return file
 
 
-def _sdl(words: Sequence[str | Path], crash_at: str = "") -> subprocess.Popen[str]:
+def start_sdl(words: Sequence[str | Path], crash_at: str = "") -> subprocess.Popen[str]:
+    """A controller in a process of its own; killed at a crash point if one is named."""
     environment = {**os.environ}
     environment.pop("SDL_CRASH_AT", None)
     if crash_at:
@@ -281,8 +282,13 @@ def _sdl(words: Sequence[str | Path], crash_at: str = "") -> subprocess.Popen[st
     )
 
 
-def _finish(words: Sequence[str | Path]) -> None:
-    process = _sdl(words)
+def finish_sdl(words: Sequence[str | Path]) -> None:
+    """A controller to its end.
+
+    Raises:
+        SdlError: It ended with an error.
+    """
+    process = start_sdl(words)
     _, errors = process.communicate(timeout=TIMEOUT_S)
     if process.returncode != 0:
         raise SdlError(

@@ -13,9 +13,11 @@ from sdl.campaign.laboratory import simulate_lab, write_lab
 from sdl.campaign.loop import Campaign
 from sdl.campaign.opening import begin, read_config, resume
 from sdl.campaign.places import JOURNAL_NAME, url_for
+from sdl.campaign.state import CampaignState
 from sdl.core.event import Event
 from sdl.core.proposal import Proposal, Request, SampleView
 from sdl.core.recipe import Recipe, Step, Stop
+from sdl.journal.journal import Journal
 from simulators.wire.laboratory import SimulatedLaboratory
 
 SCALE = 14_400.0
@@ -76,6 +78,25 @@ def run_url(folder: Path, name: str = "run") -> str:
     return url_for(folder / name / JOURNAL_NAME)
 
 
+def written(folder: Path, experiments: int, name: str = "run") -> Path:
+    """The file of a campaign."""
+    words = {
+        "name": name, "task": "batio3-coarse", "policy": "random", "in_flight": 4, "seed": 1,
+        "budget": {"experiments": experiments},
+    }  # fmt: skip
+    file = folder / f"{name}.yaml"
+    file.write_text(json.dumps(words), encoding="utf-8")  # JSON is YAML
+    return file
+
+
+def state_of(journal: Journal) -> CampaignState:
+    """Where a campaign stands, by its journal."""
+    state = CampaignState()
+    for event in journal.events():
+        state.apply(event)
+    return state
+
+
 @contextmanager
 def begun(folder: Path, experiments: int, name: str = "run") -> Iterator[Campaign]:
     """A new campaign in the laboratory of the folder; closed at the end.
@@ -85,13 +106,7 @@ def begun(folder: Path, experiments: int, name: str = "run") -> Iterator[Campaig
         experiments: Budget.
         name: Of its own folder.
     """
-    words = {
-        "name": name, "task": "batio3-coarse", "policy": "random", "in_flight": 4,
-        "budget": {"experiments": experiments},
-    }  # fmt: skip
-    file = folder / f"{name}.yaml"
-    file.write_text(json.dumps(words), encoding="utf-8")  # JSON is YAML
-    config, task = read_config(file, folder / "lab.yaml")
+    config, task = read_config(written(folder, experiments, name), folder / "lab.yaml")
     campaign = begin(config, task, run_url(folder, name))
     campaign.policy = ShortRecipes()
     try:
