@@ -94,9 +94,10 @@ class WiredLab:
     def submit(self, command: Command) -> str:
         """Starts a command now; its end comes through ``events``.
 
-        Where the device did not answer while it was told, its effect is looked for: what did not
-        happen is sent again once, what may have happened never is. An order within the limits that
-        an instrument refuses quarantines its station: the next one would fare no better.
+        Where the device did not answer while it was told, or answered nonsense, its effect is
+        looked for: what did not happen is sent again once, what may have happened never is. An
+        order within the limits that an instrument refuses quarantines its station: the next one
+        would fare no better.
 
         Raises:
             DeviceError: The station does not exist, refuses, holds other samples, or it is not
@@ -112,7 +113,7 @@ class WiredLab:
         try:
             try:
                 self._start(driver, job)
-            except LinkError as err:
+            except (LinkError, ProtocolError) as err:
                 self._settle(driver, command, err)
         except DeviceError as err:
             blamed = self._to_blame(err, command)
