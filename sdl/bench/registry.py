@@ -16,7 +16,7 @@ class Asked:
 
     Attributes:
         quick: A smaller run of the same kind; every bench that has one.
-        seeds: Laboratories (loop, adapt), kills (crash), seeds (routes, train, offline).
+        seeds: Laboratories (loop, adapt), kills (crash, wire), seeds (routes, train, offline).
         stored: Judge the shipped policies instead of training.
         table: Another table.
         target: The target in it.
@@ -37,7 +37,7 @@ class Asked:
 
 
 OPTIONS = {
-    "seeds": ("train", "offline", "adapt", "loop", "crash", "routes"),
+    "seeds": ("train", "offline", "adapt", "loop", "crash", "routes", "wire"),
     "stored": ("train", "targets"),
     "table": ("routes",),
     "target": ("routes",),
@@ -130,6 +130,19 @@ def _safety(asked: Asked) -> BenchReport:
     return safety.run(quick=asked.quick, policy=asked.policy)
 
 
+def _wire(asked: Asked) -> BenchReport:
+    from sdl.bench import wire
+
+    kills = asked.seeds or (6 if asked.quick else 50)
+    return wire.run(kills=kills, experiments=3 if asked.quick else 12)
+
+
+def _faults(asked: Asked) -> BenchReport:
+    from sdl.bench.faults import bench
+
+    return bench.run(quick=asked.quick)
+
+
 BENCHES: dict[str, Callable[[Asked], BenchReport]] = {
     "physics": _physics,
     "env": _env,
@@ -144,6 +157,8 @@ BENCHES: dict[str, Callable[[Asked], BenchReport]] = {
     "crash": _crash,
     "routes": _routes,
     "safety": _safety,
+    "wire": _wire,
+    "faults": _faults,
 }
 NAMES = tuple(BENCHES)
 

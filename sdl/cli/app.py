@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from sdl.cli.bench_help import BENCH_HELP
+
 app = typer.Typer(
     name="sdl",
     no_args_is_help=True,
@@ -169,13 +171,13 @@ def schema(
     typer.echo(json_schema(models[what]), nl=False)
 
 
-@app.command(epilog="Example: sdl bench routes --seeds 30 --json")
+@app.command(help=BENCH_HELP, epilog="Example: sdl bench routes --seeds 30 --json")
 def bench(
     name: Annotated[
         str,
         typer.Argument(
             help="physics, env, throughput, gpu, train, targets, response, offline, adapt, "
-            "loop, crash, routes or safety."
+            "loop, crash, routes, safety, wire or faults."
         ),
     ],
     as_json: AsJson = False,
@@ -197,21 +199,7 @@ def bench(
         typer.Option(help="safety: a trained policy, unmasked. adapt: the unadapted policy."),
     ] = None,
 ) -> None:
-    """Measures the program; exits 0 when the bench ran, whatever its gates say.
-
-    physics: validation gates V1 to V9 against conservation, LSODA and measured data (15 minutes).
-    env: decisions of the simulated reactor per second (a minute, the first time with compilation).
-    gpu: its physics on an NVIDIA GPU, which this bench needs. train: trained policies beside
-    random, published, best fixed recipe and oracle (an hour, --stored minutes). targets: one policy
-    for all targets, and targets that a policy has never met (hours, --stored minutes). response:
-    whether shipped policies answer to colder furnaces, other gases and a narrow belief (minutes).
-    offline: policies from logs alone, and what is told of 20 policies from logs (15 minutes).
-    adapt: laboratories two prior deviations off or of another structure (20 minutes).
-    loop: policies in paired simulated laboratories, and what the loop costs beside a bare RunEngine
-    (10 minutes). crash: kills of the demo, resumed and compared (20 minutes). routes: experiments
-    needed on 188 measured syntheses (5 minutes). safety: a million raw recipes, steps, actions and
-    commands against limits, masks and drivers (minutes). --quick takes a minute or two.
-    """
+    """Measures the program; exits 0 when the bench ran, whatever its gates say."""
     from sdl.bench.registry import Asked, run_bench
 
     asked = Asked(
