@@ -6,14 +6,15 @@ nothing of Bluesky, of samples or of campaigns.
 
 from __future__ import annotations
 
-import math
+import sys
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
 from instruments.readout import Quality, Readout, Value, bad, bounds, judged
-from sdl.core.errors import DeviceError, LinkError, ProtocolError
+from sdl.core.errors import DeviceError, LinkError, ProtocolError, excerpt
 
 STOP_S = 5.0
 """Wall time within which ``Core.stop`` returns, whatever the device does."""
@@ -118,6 +119,10 @@ class Core(ABC):
     def close(self) -> None:
         """Lets go of the transport; the next call opens it again."""
 
+    def glance(self) -> AbstractContextManager[None]:
+        """For reading many channels at once: a core may ask for all of them in fewer exchanges."""
+        return nullcontext()
+
     def limits(self, channel: str) -> tuple[float | None, float | None]:
         """Smallest and largest value of a channel; cores narrow them to their laboratory's."""
         found = self.channel(channel)
@@ -181,15 +186,21 @@ class Core(ABC):
             raise self._refusal(channel, value, kind)
         if not isinstance(value, str):
             low, high = self.limits(channel)
-            inside = (low is None or value >= low) and (high is None or value <= high)
-            if isinstance(value, bool) or not math.isfinite(value) or not inside:
+            # Whole numbers may be too large to become a float: compared, never converted.
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if (
+                not number
+                or not -sys.float_info.max <= value <= sys.float_info.max
+                or (low is not None and value < low)
+                or (high is not None and value > high)
+            ):
                 raise self._refusal(channel, value, f"{bounds(low, high)} {found.unit}".strip())
         self.assign(channel, value)
 
     def _refusal(self, channel: str, got: object, allowed: str) -> DeviceError:
         return DeviceError(
             f"{self.name} refuses a value of {channel}",
-            got=repr(got)[:80],
+            got=excerpt(got),
             allowed=allowed,
             do="correct the value; nothing was sent",
             where=self.name,

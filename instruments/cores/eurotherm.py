@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -119,6 +120,15 @@ class EurothermCore(Core):
         self.mode()
         self.arm()
         return Identity(model=self.regs.model)
+
+    def glance(self) -> AbstractContextManager[None]:
+        """Process value, setpoints and output in one exchange, flags and mode once each."""
+        regs = self.regs
+        first, last = min(regs.pv, regs.output), max(regs.pv, regs.working_sp)
+        size = 2 if regs.floats else 1
+        start = 0x8000 + 2 * first if regs.floats else first
+        singles = ((each, 1) for each in (regs.mode, regs.status, regs.sensor_break))
+        return self._link.snapshot((start, size * (last - first + 1)), *singles)
 
     def limits(self, channel: str) -> tuple[float | None, float | None]:
         """The setpoint's are the station's."""

@@ -113,14 +113,17 @@ def look(core: Core, channels: Iterable[str], age_limit_s: float = AGE_LIMIT_S) 
     until_s = time.monotonic() + LOOK_S
     readouts: dict[str, Readout] = {}
     asked_s: dict[str, float] = {}
-    for name in channels:
-        asked_s[name] = now_s = time.monotonic()
-        if now_s <= until_s:
-            readouts[name] = core.read(name)
-            continue
-        reason = f"not asked: the channels before it took longer than {LOOK_S:g} s"
-        unit, source = core.channel(name).unit, f"{core.name}.{name}"
-        readouts[name] = bad(Quality.UNREACHABLE, unit, source, reason)
+    begun_s = time.monotonic()
+    with core.glance():
+        for name in channels:
+            # Inside a glance a value is as old as the glance.
+            asked_s[name] = begun_s
+            if time.monotonic() <= until_s:
+                readouts[name] = core.read(name)
+                continue
+            reason = f"not asked: the channels before it took longer than {LOOK_S:g} s"
+            unit, source = core.channel(name).unit, f"{core.name}.{name}"
+            readouts[name] = bad(Quality.UNREACHABLE, unit, source, reason)
     return Look(readouts, asked_s, age_limit_s)
 
 

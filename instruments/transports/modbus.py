@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from pymodbus.pdu import ModbusPDU
 
 from instruments.protocols import modbus
 from instruments.transports.tcp import DEADLINE_S, TcpLink
+from sdl.core.errors import LinkError, ProtocolError
 from sdl.core.lab import Endpoint
 
 
@@ -33,10 +35,39 @@ class ModbusLink:
         self._unit = unit
         self._transaction = 0
         self._counting = threading.Lock()
+        self._seen = threading.local()
 
     def read(self, address: int, count: int = 1) -> list[int]:
         """Holding registers, 0 to 65535 each."""
+        seen: dict[int, int] = getattr(self._seen, "registers", {})
+        if seen and all(address + k in seen for k in range(count)):
+            return [seen[address + k] for k in range(count)]
         return self._ask(modbus.read_registers(address, count))
+
+    @contextmanager
+    def snapshot(self, *blocks: tuple[int, int]) -> Iterator[None]:
+        """Reads blocks of holding registers once; what this thread reads inside comes from them.
+
+        A block that the device does not give whole is left out: its registers are then read one
+        by one, each with its own error.
+
+        Args:
+            blocks: First address and count of each.
+        """
+        registers: dict[int, int] = {}
+        try:
+            for first, count in blocks:
+                try:
+                    values = self._ask(modbus.read_registers(first, count))
+                except LinkError:
+                    break
+                except ProtocolError:
+                    continue
+                registers.update(zip(range(first, first + count), values, strict=True))
+            self._seen.registers = registers
+            yield
+        finally:
+            self._seen.registers = {}
 
     def read_inputs(self, address: int, count: int = 1) -> list[int]:
         """Input registers, 0 to 65535 each."""
@@ -78,7 +109,7 @@ class ModbusLink:
         try:
             answer = self.link.exchange(sent, modbus.frame)
             return modbus.decode(answer, request, self._unit, transaction, self.name)
-        except modbus.ProtocolError as err:
+        except ProtocolError as err:
             if "refused" not in err.what:
                 # Out of step with the device: the next exchange starts on a new connection.
                 self.link.close()
