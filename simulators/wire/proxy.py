@@ -54,6 +54,7 @@ class Fault:
         on: ``answer`` (of the device) or ``request`` (of the driver).
         seconds: Of a delay, wall time.
         rewrite: Of ``REWRITE``.
+        which: Befalls only pieces for which this holds; all of them if ``None``.
     """
 
     kind: Kind
@@ -62,10 +63,12 @@ class Fault:
     on: str = "answer"
     seconds: float = 0.0
     rewrite: Callable[[bytes], bytes] | None = None
+    which: Callable[[bytes], bool] | None = None
 
-    def befalls(self, exchange: int, on: str) -> bool:
-        """Whether it happens at an exchange."""
-        return self.on == on and self.at <= exchange < self.at + self.times
+    def befalls(self, exchange: int, on: str, piece: bytes) -> bool:
+        """Whether it happens to a piece at an exchange."""
+        due = self.on == on and self.at <= exchange < self.at + self.times
+        return due and (self.which is None or self.which(piece))
 
 
 class FaultProxy:
@@ -188,7 +191,7 @@ class FaultProxy:
             number = self._count(on)
             if not self._thawed:
                 continue
-            fault = next((f for f in self._faults if f.befalls(number, on)), None)
+            fault = next((f for f in self._faults if f.befalls(number, on, piece)), None)
             goes_on = await self._deliver(piece, writer, fault, on)
             if on == "answer" and fault is None:
                 self._last_answer = piece

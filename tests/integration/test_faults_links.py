@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sdl.bench.faults import links, readings
+from sdl.bench.faults import links, messages, readings
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -23,3 +23,7 @@ def test_fault_07_stale_value(tmp_path: Path) -> None:
 
 def test_fault_08_no_numbers(tmp_path: Path) -> None:
     assert readings.no_numbers(tmp_path)
+
+
+def test_fault_12_repeated_commands(tmp_path: Path) -> None:
+    assert messages.repeated_commands(tmp_path)

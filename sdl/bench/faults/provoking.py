@@ -68,23 +68,23 @@ def timed(work: Callable[[], object]) -> tuple[float, str]:
     return time.monotonic() - begun_s, ""
 
 
-def command_of(label: str, station: str, verb: Verb, sample: str, **args: Any) -> Command:
+def command_of(label: str, station: str, verb: Verb, vial: str, **args: Any) -> Command:
     """The command of an order."""
     return Command(
-        id=label, station=station, verb=verb, samples=(sample,), args=args,
+        id=label, station=station, verb=verb, samples=(vial,), args=args,
         effect=Effect.IRREVERSIBLE, time_s=0.0,
     )  # fmt: skip
 
 
+ALWAYS = 1_000_000
+"""Exchanges: more than any scenario has."""
+
+
 def deaf_to(which: Callable[[bytes], bool]) -> Fault:
     """Loses every answer of a kind."""
-    return Fault(
-        Kind.REWRITE, times=1_000_000, rewrite=lambda answer: b"" if which(answer) else answer
-    )
+    return Fault(Kind.DROP, times=ALWAYS, which=which)
 
 
 def instead(which: Callable[[bytes], bool], made: Callable[[bytes], bytes]) -> Fault:
     """Puts another answer in the place of every answer of a kind."""
-    return Fault(
-        Kind.REWRITE, times=1_000_000, rewrite=lambda piece: made(piece) if which(piece) else piece
-    )
+    return Fault(Kind.REWRITE, times=ALWAYS, which=which, rewrite=made)

@@ -13,7 +13,9 @@ from sdl.core.errors import SdlError
 Run = Callable[[Path], str]
 """Provokes a fault with an empty folder to work in; returns what was seen, in a sentence."""
 
-_MODULES = ("controller", "furnaces", "links", "borders", "stations")
+_MODULES = (
+    "controller", "furnaces", "links", "readings", "messages", "borders", "stations",
+)  # fmt: skip
 
 
 class MisbehaviourError(SdlError):
