@@ -61,7 +61,7 @@ def test_paths_exist(root: Path) -> None:
 
 
 def test_verbs_exist(root: Path) -> None:
-    from sdl.cli.app import app
+    from sdl.cli.verbs import app
 
     text = (root / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"(?:bin/|`)sdl ([a-z]+)", text))

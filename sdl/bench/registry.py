@@ -143,6 +143,18 @@ def _faults(asked: Asked) -> BenchReport:
     return bench.run(quick=asked.quick)
 
 
+def _instruments(asked: Asked) -> BenchReport:
+    from sdl.bench import instruments
+
+    return instruments.run(quick=asked.quick)
+
+
+def _sequences(asked: Asked) -> BenchReport:
+    from sdl.bench import sequences
+
+    return sequences.run(quick=asked.quick)
+
+
 BENCHES: dict[str, Callable[[Asked], BenchReport]] = {
     "physics": _physics,
     "env": _env,
@@ -159,6 +171,8 @@ BENCHES: dict[str, Callable[[Asked], BenchReport]] = {
     "safety": _safety,
     "wire": _wire,
     "faults": _faults,
+    "instruments": _instruments,
+    "sequences": _sequences,
 }
 NAMES = tuple(BENCHES)
 

@@ -18,7 +18,7 @@ def main() -> int:
 
     try:
         check_layout()
-        from sdl.cli.lab_app import app
+        from sdl.cli.verbs import app
 
         app()
     except SdlError as err:

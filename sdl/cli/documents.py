@@ -1,4 +1,4 @@
-"""What stands behind ``sdl export RUN --to tiled|jsonl``: Bluesky documents out of the journal."""
+"""What stands behind ``sdl documents``: Bluesky documents out of the journal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def export_documents(
     check: bool = False,
     again: bool = False,
 ) -> int:
-    """``sdl export RUN --to ...``: returns the exit code.
+    """``sdl documents RUN --to ...``: returns the exit code.
 
     The campaign may be running. 0: the target has every run that is over; 1: it does not, or a
     check found a difference.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,14 @@ from sdl.cli.app import RunFolder, app
 
 sim = typer.Typer(no_args_is_help=True, help="Simulated laboratories on loopback sockets.")
 app.add_typer(sim, name="sim")
+
+
+class Target(StrEnum):
+    """Where documents go."""
+
+    JSONL = "jsonl"
+    TILED = "tiled"
+
 
 LabPath = Annotated[Path, typer.Argument(help="The laboratory file (YAML).")]
 By = Annotated[str, typer.Option(help="Who does it.")]
@@ -118,3 +127,36 @@ def estop(
     words, safe = emergency_stop(lab, reason, by, reset=reset)
     typer.echo(words)
     raise typer.Exit(0 if safe else 1)
+
+
+@app.command(epilog="Example: sdl documents runs/first --to jsonl --check")
+def documents(
+    folder: RunFolder,
+    to: Annotated[Target, typer.Option(help="Where they go.")] = Target.JSONL,
+    out: Annotated[
+        Path | None, typer.Option(help="jsonl: folder of the files; RUN/documents if left out.")
+    ] = None,
+    uri: Annotated[
+        str | None, typer.Option(help="tiled: the server; its key is in TILED_API_KEY.")
+    ] = None,
+    follow: Annotated[bool, typer.Option(help="Go on until Ctrl-C, whatever the target does.")] = (
+        False
+    ),
+    check: Annotated[
+        bool, typer.Option(help="Read every run back and compare it with the journal.")
+    ] = False,
+    again: Annotated[bool, typer.Option(help="Walk all runs again, refused ones too.")] = False,
+) -> None:
+    """Takes the Bluesky documents of a campaign to JSON lines or to a Tiled server.
+
+    Works beside a running controller and never in its way. A killed export goes on where it was;
+    what is there already counts as done. Exits 0 when the target has every run that is over, 1
+    when it has not, or when --check found a difference.
+    """
+    from sdl.cli.documents import export_documents
+
+    raise typer.Exit(
+        export_documents(
+            folder, to=to.value, out=out, uri=uri, follow=follow, check=check, again=again
+        )
+    )
