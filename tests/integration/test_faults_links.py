@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sdl.bench.faults import links, messages, readings
+from sdl.bench.faults import garbled, links, messages, readings
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -27,3 +27,7 @@ def test_fault_08_no_numbers(tmp_path: Path) -> None:
 
 def test_fault_12_repeated_commands(tmp_path: Path) -> None:
     assert messages.repeated_commands(tmp_path)
+
+
+def test_fault_13_garbled_answers(tmp_path: Path) -> None:
+    assert garbled.garbled_answers(tmp_path)

@@ -1,4 +1,4 @@
-"""Faults of messages: commands duplicated, late, reordered (12); answers cut and garbled (13)."""
+"""Faults of commands: duplicated, late, reordered (12)."""
 
 from __future__ import annotations
 
