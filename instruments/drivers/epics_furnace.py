@@ -194,7 +194,8 @@ class EpicsFurnaceStation(WiredDriver):
                 return self._aborted(note["halted"] or "the program was stopped", note)
             if state is State.RUNNING:
                 wrong = self._watch(note)
-                if wrong:
+                # A program that ended during the look shows the setpoint of a furnace at rest.
+                if wrong and self.core.state() is State.RUNNING:
                     self.core.stop()
                     self.site.notebook.write(self.name, note["label"], {"halted": wrong})
             left_s = self.core.number("remaining_s")

@@ -1,0 +1,1 @@
+"""The contract of drivers, faces and simulators as plain functions, for our tests and plugins'."""
