@@ -311,7 +311,7 @@ class ArmStation(WiredDriver):
         errors = self._shut_doors(note, patient=False)
         if errors:
             what = "; ".join([err.what, *errors])
-            raise DeviceError(what, got=err.got, do=err.do, where=self.name) from err
+            raise DeviceError(what, got=err.got, do=err.do, where=err.where) from err
 
     def _shut_doors(self, note: Note, *, patient: bool = True) -> list[str]:
         """Shuts the doors of a move whose arm is out of their way; says which did not shut.
