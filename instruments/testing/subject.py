@@ -29,6 +29,7 @@ class Subject:
         acts: Physical acts of the station that began so far.
         freeze: Makes its instruments silent.
         thaw: Makes them answer again.
+        reboot: Cuts their power for a moment; they answer again afterwards.
         tend: What a person does meanwhile; called again and again.
         unsafe: What is unsafe about the station after an abort; empty if nothing.
         can_abort: Whether a running job can be stopped at all.
@@ -41,6 +42,7 @@ class Subject:
     acts: Callable[[], int]
     freeze: Callable[[], None] = _nothing
     thaw: Callable[[], None] = _nothing
+    reboot: Callable[[], None] = _nothing
     tend: Callable[[], None] = _nothing
     unsafe: Callable[[], str] = _safe
     can_abort: bool = True

@@ -26,17 +26,24 @@ class SimulatedLaboratory:
         world: What stands behind the instruments.
         start_s: World time at the start, s.
         folder: Where relative paths of the file begin.
+        make: Makes the simulator of a station; by the name of its driver if it is not said.
 
     Raises:
         ConfigError: A station without a simulator, or a port that is taken.
     """
 
     def __init__(
-        self, lab: LabFile, world: World, *, start_s: float = 0.0, folder: Path = Path()
+        self,
+        lab: LabFile,
+        world: World,
+        *,
+        start_s: float = 0.0,
+        folder: Path = Path(),
+        make: Callable[[Plant, LabStation], WireSimulator] = make_simulator,
     ) -> None:
         self.plant = Plant(world, ScaledClock(lab.clock_scale, start_s), folder=folder)
         self.simulators: dict[str, WireSimulator] = {
-            s.name: make_simulator(self.plant, s) for s in lab.stations if s.driver != "human"
+            s.name: make(self.plant, s) for s in lab.stations if s.driver != "human"
         }
         self._lab = lab
         self._loop = asyncio.new_event_loop()

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.metadata import entry_points
 
 from sdl.core.errors import ConfigError
 from sdl.core.lab import LabStation
 from simulators.wire.plant import Plant
 from simulators.wire.server import WireSimulator
+
+ENTRY_POINTS = "solid_state_sdl.simulators"
+"""Group in which other distributions name the simulators of their drivers, by the driver's name:
+``my-mill = "package.module:Class"``."""
 
 SHIPPED: Mapping[str, str] = {
     "aeris": "simulators.wire.aeris:AerisSimulator",
@@ -22,18 +27,42 @@ SHIPPED: Mapping[str, str] = {
 }
 
 
+def simulator_names() -> tuple[str, ...]:
+    """Names of the drivers for which a simulator is installed."""
+    return tuple(sorted({*SHIPPED, *(e.name for e in entry_points(group=ENTRY_POINTS))}))
+
+
+def simulator_class(driver: str) -> type[WireSimulator]:
+    """The simulator of a driver.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if driver in SHIPPED:
+        module, _, name = SHIPPED[driver].partition(":")
+        return getattr(import_module(module), name)
+    for entry in entry_points(group=ENTRY_POINTS):
+        if entry.name == driver:
+            found = entry.load()
+            if isinstance(found, type) and issubclass(found, WireSimulator):
+                return found
+            raise ConfigError(
+                f"the simulator {driver} of {entry.dist and entry.dist.name} is no WireSimulator",
+                got=entry.value,
+                do="correct the entry point of that distribution",
+            )
+    raise ConfigError(
+        "there is no simulator for this driver",
+        got=f"driver: {driver}",
+        allowed=", ".join(simulator_names()),
+        do="take a driver that has one, or leave the station out",
+    )
+
+
 def make_simulator(plant: Plant, station: LabStation) -> WireSimulator:
     """The simulator of a station; it does not listen yet.
 
     Raises:
         ConfigError: There is none for its driver.
     """
-    if station.driver not in SHIPPED:
-        raise ConfigError(
-            f"there is no simulator for {station.name}",
-            got=f"driver: {station.driver}",
-            allowed=", ".join(SHIPPED),
-            do="take a driver that has one, or leave the station out",
-        )
-    module, _, name = SHIPPED[station.driver].partition(":")
-    return getattr(import_module(module), name)(plant, station)
+    return simulator_class(station.driver)(plant, station)
