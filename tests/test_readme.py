@@ -66,5 +66,6 @@ def test_verbs_exist(root: Path) -> None:
     text = (root / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"(?:bin/|`)sdl ([a-z]+)", text))
     offered = {c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands}
+    offered |= {group.name for group in app.registered_groups}
     assert named
     assert named <= offered
