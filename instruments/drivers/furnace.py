@@ -241,7 +241,7 @@ class EurothermStation(WiredDriver):
             wrong = self._lost(note, mode, held)
             if wrong:
                 return self._aborted(
-                    f"the furnace lost its program: {wrong}; what the samples saw is not known"
+                    f"interrupted, the furnace lost its program: {wrong}; {self._known(note)}"
                 )
             if mode is Mode.COMPLETE:
                 return self._complete(note)
@@ -333,6 +333,17 @@ class EurothermStation(WiredDriver):
         except DeviceError as err:
             reason = f"{reason}; its door is not known to be shut: {err.what}"
         return self._aborted(f"{reason}; the heater was switched off, the door stays shut")
+
+    def _known(self, note: Note) -> str:
+        """What is known of the heat that the samples of a lost program saw."""
+        watch = self._watches.get(note["label"])
+        soak_c = note["soak_c"] if watch is None or watch.soak_c is None else watch.soak_c
+        soak = (
+            "no soak was seen" if soak_c is None else f"the soak was last seen at {soak_c:.0f} degC"
+        )
+        now = self.core.read("temperature_c")
+        words = "is not known" if not now.ok else f"is {float(now.value or 0.0):.0f} degC"
+        return f"{soak}, the temperature {words} now; what else the samples saw is not known"
 
     def _aborted(self, error: str) -> Progress:
         return Progress(JobState.ABORTED, self.site.clock.now_s(), error=error)
