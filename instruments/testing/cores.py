@@ -202,3 +202,7 @@ def check_silence(core: Core, freeze: Callable[[], None], thaw: Callable[[], Non
 
 def _good(readout: Readout) -> Readout | None:
     return readout if readout.ok else None
+
+
+CORE_CHECKS = (check_channels, check_identity, check_readings, check_close, check_stop)
+"""The checks that need a healthy instrument and nothing else."""

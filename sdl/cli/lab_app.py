@@ -12,6 +12,8 @@ from sdl.cli.app import RunFolder, app
 
 sim = typer.Typer(no_args_is_help=True, help="Simulated laboratories on loopback sockets.")
 app.add_typer(sim, name="sim")
+new = typer.Typer(no_args_is_help=True, help="Starting points that run at once.")
+app.add_typer(new, name="new")
 
 
 class Target(StrEnum):
@@ -47,6 +49,21 @@ def up(
     from sdl.cli.laboratories import simulate
 
     simulate(lab, out, world)
+
+
+@new.command(epilog="Example: sdl new instrument ball_mill --out plugins")
+def instrument(
+    name: Annotated[str, typer.Argument(help="Of the package, as ball_mill.")],
+    out: Annotated[Path, typer.Option(help="Folder in which the package's own is made.")] = Path(),
+) -> None:
+    """Writes a package with a driver, its simulator and the contract tests of both.
+
+    It works as it is written; then its protocol is replaced by the one of your instrument. What is
+    there already is never overwritten. See docs/drivers.md.
+    """
+    from sdl.cli.new import describe_new, new_instrument
+
+    typer.echo(describe_new(new_instrument(name, out)))
 
 
 @app.command(epilog="Example: sdl release runs/first furnace_1 --by 'A. Chemist'")

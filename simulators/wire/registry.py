@@ -32,12 +32,17 @@ def simulator_names() -> tuple[str, ...]:
     return tuple(sorted({*SHIPPED, *(e.name for e in entry_points(group=ENTRY_POINTS))}))
 
 
-def simulator_class(driver: str) -> type[WireSimulator]:
-    """The simulator of a driver.
+def make_simulator(plant: Plant, station: LabStation) -> WireSimulator:
+    """The simulator of a station; it does not listen yet.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is none for its driver.
     """
+    return _class_of(station)(plant, station)
+
+
+def _class_of(station: LabStation) -> type[WireSimulator]:
+    driver = station.driver
     if driver in SHIPPED:
         module, _, name = SHIPPED[driver].partition(":")
         return getattr(import_module(module), name)
@@ -52,17 +57,8 @@ def simulator_class(driver: str) -> type[WireSimulator]:
                 do="correct the entry point of that distribution",
             )
     raise ConfigError(
-        "there is no simulator for this driver",
+        f"there is no simulator for {station.name}",
         got=f"driver: {driver}",
         allowed=", ".join(simulator_names()),
         do="take a driver that has one, or leave the station out",
     )
-
-
-def make_simulator(plant: Plant, station: LabStation) -> WireSimulator:
-    """The simulator of a station; it does not listen yet.
-
-    Raises:
-        ConfigError: There is none for its driver.
-    """
-    return simulator_class(station.driver)(plant, station)
