@@ -14,7 +14,8 @@ Run = Callable[[Path], str]
 """Provokes a fault with an empty folder to work in; returns what was seen, in a sentence."""
 
 _MODULES = (
-    "controller", "furnaces", "links", "readings", "messages", "garbled", "borders", "stations",
+    "controller", "furnaces", "stops", "links", "readings", "messages", "garbled", "borders",
+    "stations",
 )  # fmt: skip
 
 
