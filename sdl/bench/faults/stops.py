@@ -19,8 +19,8 @@ from sdl.core.command import Verb
 from sdl.core.errors import SafetyError
 from simulators.act import Act, ActState
 
-SCALE = 60.0
-"""Clock of these laboratories: the shortest act, a move, takes half a second."""
+SCALE = 30.0
+"""Clock of these laboratories: the shortest act, a move, takes a second, a dose two."""
 ENDLESS = Verb.SCAN
 """The only act without a stop command: it ends by itself, and its shutter guards persons."""
 
@@ -81,7 +81,10 @@ def _stopped(stop: Stop, folder: Path) -> float:
         supervisor = Supervisor((), here.drivers, period_s=0.05, stop_file=folder / "lab.yaml.stop")
         for station, _, sample, _ in ORDERS[:-1]:
             here.move(sample, station)
-        labels = {order[0]: _start(here, *order) for order in ORDERS}
+        # The short ones come last, so that all are in their middle at the stop.
+        labels = {
+            order[0]: _start(here, *order) for order in [*ORDERS[1:-1], ORDERS[0], ORDERS[-1]]
+        }
         supervisor.start()
         before = here.ask(lambda world: [a for a in world.acts() if a.state is ActState.RUNNING])
         blower: Any = here.laboratory.simulators["quench"]
@@ -103,9 +106,7 @@ def _stopped(stop: Stop, folder: Path) -> float:
                     of=f"a start at {station}",
                 )  # fmt: skip
         supervisor.close()
-        again = at_once(
-            lambda core: core.stop(), [c for d in here.drivers.values() for c in d.cores]
-        )
+        again = at_once(lambda core: core.stop(), instruments_of(here))
         expect(len(again) > len(ORDERS), "stops at rest change nothing and succeed", len(again))
     return wall_s
 
