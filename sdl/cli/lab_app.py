@@ -76,7 +76,7 @@ def release(
 
     Look at the station first: it was stopped for a reason, which `sdl status` tells.
     """
-    from sdl.cli.laboratories import release_station
+    from sdl.campaign.persons import release_station
 
     typer.echo(release_station(folder, station, by))
 
@@ -102,7 +102,7 @@ def control(
     by: By = "",
 ) -> None:
     """Enters the result of a control of a paused campaign; drift keeps the station quarantined."""
-    from sdl.cli.laboratories import enter_control
+    from sdl.campaign.persons import enter_control
 
     typer.echo(enter_control(folder, name, value, by))
 
@@ -139,7 +139,7 @@ def estop(
     Works beside a running controller, which starts nothing more. Exits 0 when every instrument
     confirmed within five seconds, 1 when one did not: use the hardware's own stop then.
     """
-    from sdl.cli.laboratories import emergency_stop
+    from sdl.campaign.emergency import emergency_stop
 
     words, safe = emergency_stop(lab, reason, by, reset=reset)
     typer.echo(words)

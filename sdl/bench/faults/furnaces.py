@@ -16,7 +16,7 @@ from sdl.bench.faults.scenario import expect, refusal, scenario
 from sdl.bench.loopback import Room, room, until
 from sdl.campaign.laboratory import write_lab
 from sdl.campaign.loop import Campaign, Standing
-from sdl.cli.laboratories import release_station
+from sdl.campaign.persons import release_station
 from sdl.core.command import Verb
 from sdl.core.errors import DeviceError, ProtocolError
 from sdl.core.event import EventKind, Failed, Noted, Topic

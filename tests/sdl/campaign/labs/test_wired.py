@@ -14,6 +14,7 @@ from sdl.core.command import Command, Effect, Presence, Verb
 from sdl.core.errors import BusyError, ConfigError, SafetyError
 from sdl.core.event import Boot, Event, EventKind, Noted, Topic
 from sdl.core.material import last_scan
+from sdl.core.protocols import WatchedLab
 from sdl.journal.boot import boot_id
 
 SCALE = 20_000.0
@@ -57,6 +58,7 @@ def test_an_experiment_over_sockets_measures_what_it_measures_in_process(opened)
     twin = InProcess(opened.task, 0)
     scan = last_scan(twin.make(finished.event.sample, finished.result.recipe, furnaces))
     target = opened.task.target
+    assert scan is not None
     here, there = finished.result.observation.amount_of(target), scan.amount_of(target)
     assert abs(here.weight_fraction - there.weight_fraction) < 2.0 * max(here.sigma, 0.01)
     names = {name for name, _ in opened.journal.stored_documents()}
@@ -105,6 +107,7 @@ def test_a_shadow_run_asks_a_person_and_commands_nothing(simulated, tmp_path):
     url = url_for(tmp_path / "campaign.db")
     campaign = begin(shadow, task, url)
     standing = campaign.run(pause=lambda: threading.Event().is_set())
+    assert isinstance(campaign.lab, WatchedLab)
     waiting = list(campaign.lab.waiting_for())
     campaign.close()
     assert standing.value == "waiting"
