@@ -176,6 +176,8 @@ def program_in(regs: RegisterMap, decimals: int, held: Mapping[int, int]) -> Fur
         cooling="hold" if held_hot else "furnace",
         tag=tag_in(regs, held),
     )
+    if not program.dwell_h > 0.0:
+        return None  # floats of the EPC can be negative, and NaN
     try:
         wanted = cells(regs, program, decimals, dwell_unit if regs.times_by_format else None)
         return None if difference(regs, wanted, held) else program

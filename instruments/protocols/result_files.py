@@ -24,6 +24,7 @@ UNEVEN = 0.05
 """How far an angle may be off an even grid, as a share of the step."""
 _NUMBER = re.compile(r"[-+]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][-+]?\d{1,3})?")
 _SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _NAMED = re.compile(r"[#;!'\"\s]*(?:sample[ _]?)?id\s*[:=]\s*\"?([A-Za-z0-9_.\-]{1,64})", re.I)
 _RESERVED = ("id", "sample", "samples", "by", "failed", "done", "values")
 
@@ -106,6 +107,10 @@ def read_columns(data: bytes, name: str) -> Columns:
         lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as err:
         raise _wrong(name, "the file is no text", str(err), "UTF-8") from err
+    strange = _CONTROL.search(data)
+    if strange is not None:
+        got = f"{strange[0]!r} at byte {strange.start()}"
+        raise _wrong(name, "the file holds control characters", got, "plain text")
     if lines and not data.endswith(b"\n"):
         raise _wrong(name, "the last line has no end", excerpt(lines[-1]), "a whole last line")
     if len(lines) > MOST_POINTS + MOST_HEADER_LINES:

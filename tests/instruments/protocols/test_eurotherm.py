@@ -203,3 +203,11 @@ def test_whole_numbers_are_not_rounded() -> None:
     for value in (1.5, -1.0, 65536.0):
         with pytest.raises(ValueError, match="Mode cannot be"):
             words(EPC3000, Cell("Mode", 23, value))
+
+
+@pytest.mark.parametrize("hours", [-2.0, 0.0, math.nan])
+def test_a_program_without_a_soak_is_none_of_ours(hours: float) -> None:
+    found = held(EPC3000, PROGRAM)
+    at = 0x8000 + 2 * (EPC3000.segment_at(2) + 2)
+    found[at], found[at + 1] = words(EPC3000, Cell("dwell", 0, hours, 1))[1]
+    assert program_in(EPC3000, 1, found) is None

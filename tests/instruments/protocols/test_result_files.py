@@ -53,6 +53,8 @@ def test_a_pattern_of_two_columns(data: bytes) -> None:
         (b"10.0 1_0\n10.2 5\n", "no pair"),
         (b"10.0 1e999\n10.2 5\n", "no pair"),
         (b"10.0 3\nwords\n10.2 5\n", "no numbers"),
+        (b"10.0 3\n10.2 5\x1d\n", "control characters"),
+        (b"10.0 3\x0b10.2 5\n", "control characters"),
         (b"10.0 3\n10.2 5\n10.3 5\n", "uneven"),
         (b"10.4 3\n10.2 5\n10.0 5\n", "no 2theta"),
         (b"10.0 0.31\n10.2 0.5\n", "no counts"),
