@@ -141,7 +141,7 @@ def test_time_goes_on_while_no_controller_runs():
 
 
 def test_a_wrong_setting_is_refused_before_anything_is_connected(simulated, tmp_path):
-    folder, laboratory = simulated
+    _, laboratory = simulated
     lab = laboratory.lab
     broken = lab.stations[0].model_copy(update={"settings": {"heads": {}, "tolerance_pct": 1}})
     write_lab(
