@@ -74,6 +74,8 @@ class Supervisor:
         """
         if self._stop_file is not None and self._stop_file.exists():
             self._emergency()
+        if self._thread.ident is not None and not self._thread.is_alive() and self._watched:
+            self.trip(ALL, "the supervisor has ended: nothing watches the interlocks any more")
         with self._guard:
             why = self._tripped.get(station) or self._tripped.get(ALL)
         if why is not None:

@@ -115,6 +115,10 @@ class HumanStation(HandoverStation):
         self.site.notebook.write(self.name, str(note["label"]), {"withdrawn": True})
         self._close(self._asked(note))
 
+    def is_answered(self, label: str) -> bool:
+        """Whether an answer to a request lies there, taken or not."""
+        return self._answers.has(f"{label}.json")
+
     def waiting_for(self) -> list[str]:
         """One sentence for every open request, and why an answer that is there is not taken."""
         said: list[str] = []

@@ -166,5 +166,14 @@ def tick(path: Path, lab: LabFile, name: str, items: Sequence[str], by: str) -> 
         entry = StationRecord(entry=entry_hash(station), ticked=(*kept, *new))
         record = Commissioning(stations={**record.stations, name: entry})
         text = yaml.safe_dump(record.model_dump(mode="json"), sort_keys=False)
-        record_path(path).write_text(text, encoding="utf-8")
+        try:
+            record_path(path).write_text(text, encoding="utf-8")
+        except OSError as err:
+            raise ConfigError(
+                "the commissioning record cannot be written",
+                got=err.strerror,
+                allowed="a folder this user may write to",
+                do="check owner and rights of the folder",
+                where=record_path(path),
+            ) from err
     return missing_of(station, record)

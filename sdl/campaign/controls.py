@@ -24,22 +24,28 @@ FAILURES = 2
 """Commands of a station that fail in a row before a person must look."""
 
 
+def is_due(state: CampaignState, control: Control) -> bool:
+    """Whether the station has been used often enough since the control was made last."""
+    return _used(state, control) >= control.every
+
+
+def _used(state: CampaignState, control: Control) -> int:
+    return state.uses.get(control.station, 0) - state.checked_at.get(control.name, 0)
+
+
 def due(state: CampaignState, controls: Sequence[Control]) -> list[Noted]:
     """Quarantines for controls whose time has come and whose station still works."""
-    found: list[Noted] = []
-    for control in controls:
-        used = state.uses.get(control.station, 0) - state.checked_at.get(control.name, 0)
-        if used >= control.every and control.station not in state.quarantined:
-            found.append(
-                Noted(
-                    topic=Topic.QUARANTINE,
-                    station=control.station,
-                    message=f"the control {control.name} is due after {used} uses: "
-                    f"{ASKED[control.kind]}",
-                    values={"control": control.name},
-                )
-            )
-    return found
+    return [
+        Noted(
+            topic=Topic.QUARANTINE,
+            station=control.station,
+            message=f"the control {control.name} is due after {_used(state, control)} uses: "
+            f"{ASKED[control.kind]}",
+            values={"control": control.name},
+        )
+        for control in controls
+        if is_due(state, control) and control.station not in state.quarantined
+    ]
 
 
 def failing(state: CampaignState) -> list[Noted]:

@@ -29,16 +29,26 @@ def emergency_stop(path: Path, reason: str, by: str, *, reset: bool) -> tuple[st
         raise ConfigError("nobody is named", got="no --by", do="add --by 'your name'")
     mark = stop_file(path)
     if reset:
-        mark.unlink(missing_ok=True)
+        try:
+            mark.unlink(missing_ok=True)
+        except OSError as err:
+            raise ConfigError(
+                "the stop cannot be lifted", got=f"{mark}: {err.strerror}", do="remove that file"
+            ) from err
         return f"the stop was lifted by {by}; quarantined stations stay so: `sdl release`", True
-    mark.write_text(f"{reason or 'no reason given'} (by {by})", encoding="utf-8")
+    lines: list[str] = []
+    try:
+        mark.write_text(f"{reason or 'no reason given'} (by {by})", encoding="utf-8")
+    except OSError as err:  # the instruments are stopped all the same
+        lines.append(f"CONTROLLERS ARE NOT TOLD, end them by hand: {mark}: {err.strerror}")
     drivers = look_drivers(read_lab(path), path)
     cores = [core for driver in drivers.values() for core in driver.cores]
     failed = stop_all(cores)
-    lines = [f"{core.name}: {core.stop_action}" for core in cores]
+    safe = not failed and not lines
+    lines += [f"{core.name}: {core.stop_action}" for core in cores]
     lines += [f"NOT STOPPED, use the hardware's own stop: {each}" for each in failed]
     lines.append(f"`sdl estop {path} --reset --by NAME` lifts it")
-    return "\n".join(lines), not failed
+    return "\n".join(lines), safe
 
 
 def look_drivers(lab: LabFile, path: Path) -> dict[str, WiredDriver]:

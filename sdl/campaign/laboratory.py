@@ -22,8 +22,10 @@ from sdl.journal.boot import boot_id
 from sdl.journal.lock import OwnerLock
 
 if TYPE_CHECKING:
+    from instruments.notebook import Notebook
     from sdl.campaign.labs.wired import WiredLab
     from sdl.campaign.making import Setting
+    from sdl.core.capabilities import Capabilities
     from simulators.wire.laboratory import SimulatedLaboratory
     from simulators.world import World
 
@@ -101,10 +103,66 @@ def gap_of(events: Sequence[Event], now_s: float) -> Noted | None:
     return Noted(
         topic=Topic.GAP,
         station="laboratory",
-        message=f"no controller between {last_s:.0f} s and {now_s:.0f} s ({hours:.2f} h): samples "
-        "that were hot stayed in their programs",
+        message=f"no controller between {last_s / 3600.0:.2f} h and {now_s / 3600.0:.2f} h "
+        f"({hours:.2f} h): what ran went on by itself, and hot samples stayed hot",
         values={"from_s": last_s, "to_s": now_s},
     )
+
+
+def require_free(path: Path, *, shadow: bool) -> None:
+    """Refuses a campaign whose laboratory cannot be driven now, before anything is written.
+
+    Args:
+        path: The laboratory file.
+        shadow: Whether persons stand in the place of its drivers.
+
+    Raises:
+        ConfigError: Real hardware that was not commissioned.
+        BusyError: Another controller drives it.
+    """
+    if not shadow:
+        require_commissioned(read_lab(path), path)
+    lock_lab(path).release()
+
+
+def require_same_stations(lab: LabFile, begun: Capabilities, path: Path) -> None:
+    """Refuses a file whose stations were taken away or replaced since the campaign began.
+
+    Limits may be changed: drivers keep those of the file, so that a lower one counts at once.
+
+    Raises:
+        ConfigError: Names the first station that does not fit.
+    """
+    now = {station.name: station for station in lab.stations}
+    for station in begun.stations:
+        found = now.get(station.name)
+        if found is None or found.kind is not station.kind:
+            raise ConfigError(
+                f"the campaign was begun with the {station.kind.value} {station.name}",
+                got="no such station" if found is None else f"a {found.kind.value} of that name",
+                allowed="the stations it was begun with; ports, limits and settings may change",
+                do="put the station back into the file, or begin a new campaign",
+                where=path,
+            )
+
+
+def note_removals(notebook: Notebook, lab: LabFile, events: Sequence[Event]) -> None:
+    """Notes that ended samples stand in no released station any more: who released it looked.
+
+    Raises:
+        LabError: The notebook cannot be used.
+    """
+    from sdl.campaign.state import RACK, CampaignState
+
+    state = CampaignState()
+    for event in events:
+        state.apply(event)
+    for station in lab.stations:
+        if station.name in state.quarantined:
+            continue
+        for sample in notebook.occupants(station.name):
+            if sample in state.finished:
+                notebook.put(sample, RACK)
 
 
 def open_lab(setting: Setting) -> WiredLab:
@@ -125,6 +183,7 @@ def open_lab(setting: Setting) -> WiredLab:
     if path is None:
         raise ConfigError("this campaign has no laboratory file", got=setting.config.lab)
     lab = read_lab(path)
+    require_same_stations(lab, setting.task.laboratory, path)
     if setting.config.shadow:
         folder = folder_of(setting.url) or path.parent
         (folder / "inbox").mkdir(parents=True, exist_ok=True)
@@ -144,6 +203,7 @@ def open_lab(setting: Setting) -> WiredLab:
             blobs=setting.journal.blobs,
             folder=path.parent,
         )
+        note_removals(site.notebook, lab, setting.events)
         drivers = make_drivers(lab, site, path)
         return WiredLab(
             lab,

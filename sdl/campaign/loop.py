@@ -27,15 +27,13 @@ from sdl.campaign.design import (
 from sdl.campaign.reading import observe, trusted
 from sdl.campaign.scheduler import Scheduler
 from sdl.campaign.state import RACK, CampaignState, SampleProgress
-from sdl.core.command import Command, LabEvent, Presence
+from sdl.campaign.telling import ending, without_secrets
+from sdl.core.command import Command, Presence
 from sdl.core.errors import LabError, SafetyError
 from sdl.core.event import (
     Accepted,
-    CampaignBegun,
     Decided,
-    Done,
     Event,
-    EventKind,
     Failed,
     Finished,
     Intended,
@@ -67,6 +65,8 @@ class Standing(StrEnum):
     """A person must approve a proposal."""
     PAUSED = "paused"
     """The caller asked for a pause."""
+    LEFT = "left"
+    """A machine works by itself for longer than the caller wants to wait."""
 
 
 @dataclass
@@ -86,6 +86,9 @@ class Campaign:
         self._scheduler = Scheduler(self.capabilities)
         self._space = TaskSpace(self.task) if self.task.space is not None else None
         self._sent: set[str] = set()
+        self._leave_after_s: float | None = None
+        self.left_s: float | None = None
+        """Wall time until the machine is done that ``run`` did not wait for, s."""
         for event in self.journal.events():
             self._take(event)
         self._learned_after = self.state.learned_after
@@ -96,18 +99,21 @@ class Campaign:
         *,
         pause: Callable[[], bool] = lambda: False,
         watch: Callable[[Campaign], None] = lambda _: None,
+        leave_after_s: float | None = None,
     ) -> Standing:
         """Works until the campaign is over, must wait for a person, or is asked to pause.
 
         Args:
             pause: Asked before each action.
             watch: Told after each action, for a progress display.
+            leave_after_s: Longest wall time to wait for a machine, s; ``None`` waits for ever.
         """
+        self._leave_after_s, self.left_s = leave_after_s, None
         while not pause():
             if self.state.stopped is not None:
                 return Standing.STOPPED
             if not self.step():
-                return Standing.WAITING
+                return Standing.WAITING if self.left_s is None else Standing.LEFT
             watch(self)
         return Standing.PAUSED
 
@@ -150,7 +156,7 @@ class Campaign:
 
     def _take(self, event: Event) -> None:
         self.state.apply(event)
-        self.policy.ingest(_without_secrets(event))
+        self.policy.ingest(without_secrets(event))
 
     def _append(self, *payloads: Frozen) -> None:
         self.record(*(Event.of(self.state.time_s, p) for p in payloads))
@@ -184,7 +190,7 @@ class Campaign:
         """What of a command has not happened yet.
 
         Raises:
-            LabError: The devices cannot tell; a person must look.
+            LabError: The devices cannot tell, and the laboratory knows no quarantine.
         """
         found = self.lab.inspect(command)
         match found.presence:
@@ -195,12 +201,16 @@ class Campaign:
             case Presence.PARTIAL:
                 return found.remainder
             case Presence.UNKNOWN:
-                raise LabError(
+                unknown = LabError(
                     f"it is not known whether {command.verb.value} {command.id} happened",
                     got=found.evidence or "no evidence",
                     do=f"look at {', '.join(command.samples)} and the station, then resume",
                     where=command.station,
                 )
+                if not isinstance(self.lab, WatchedLab):
+                    raise unknown
+                self._append(Failed(command=command.id, error=str(unknown)))
+                return None  # the laboratory has quarantined the station; the others go on
 
     def _read(self) -> bool:
         for sample in self.state.active.values():
@@ -364,25 +374,15 @@ class Campaign:
         return True
 
     def _collect(self) -> bool:
-        """Lets laboratory time pass until the next end and journals what ended."""
+        """Lets laboratory time pass until the next end and journals what ended; False to leave."""
         due_s = self.lab.next_event_s()
         if due_s is None:
             return False
+        if self._leave_after_s is not None and isinstance(self.lab, WatchedLab):
+            away_s = self.lab.away_s()
+            if away_s > self._leave_after_s:
+                self.left_s = away_s
+                return False
         now_s = self.lab.advance(max(due_s, self.state.time_s))
-        self.record(*map(_ending, self.lab.events(now_s)))
+        self.record(*map(ending, self.lab.events(now_s)))
         return True
-
-
-def _ending(event: LabEvent) -> Event:
-    if event.ok:
-        return Event.of(event.time_s, Done(command=event.command, result=event.result))
-    return Event.of(event.time_s, Failed(command=event.command, error=event.error or "unknown"))
-
-
-def _without_secrets(event: Event) -> Event:
-    """What a policy may see: not which hidden laboratory the virtual world drew."""
-    if event.kind is not EventKind.CAMPAIGN:
-        return event
-    begun = event.read(CampaignBegun)
-    shown = {k: v for k, v in begun.config.items() if k not in ("laboratory", "store")}
-    return event.model_copy(update={"payload": begun.model_copy(update={"config": shown})})

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from agents.registry import make_policy, policy_names, pool_policies, trained_policies
 from sdl.campaign.config import CampaignConfig
-from sdl.campaign.laboratory import read_lab
+from sdl.campaign.laboratory import read_lab, require_free
 from sdl.campaign.loop import Campaign
 from sdl.campaign.making import Setting, make_lab
 from sdl.campaign.places import world_file
@@ -161,6 +161,14 @@ def _check_stop(config: CampaignConfig, task: Task, path: Path) -> None:
         )
 
 
+def _of_file(config: CampaignConfig) -> dict[str, bool]:
+    """What the record says of a laboratory file beside its stations."""
+    if config.lab_file is None:
+        return {}
+    lab = read_lab(config.lab_file)
+    return {"real": lab.real, "simulated": lab.simulated is not None}
+
+
 def _replays(task: Task) -> bool:
     return bool(task.laboratory.of_kind(StationKind.TABLE))
 
@@ -171,11 +179,15 @@ def begin(config: CampaignConfig, task: Task, url: str) -> Campaign:
     Raises:
         JournalError: There already is a campaign at ``url``.
         LabError: There is a virtual world of another campaign.
-        ConfigError: The policy file of a trained policy cannot be read.
+        ConfigError: The policy file of a trained policy cannot be read, or the laboratory of a
+            file is not commissioned.
+        BusyError: Another controller drives the laboratory of a file.
     """
     model = _read_model(config)
     if model is not None:  # a campaign is told by what is in the file, wherever it lies
         config = config.model_copy(update={"model": hashlib.sha256(model).hexdigest()})
+    if config.lab_file is not None:
+        require_free(config.lab_file, shadow=config.shadow)
     world = world_file(url) if config.lab in ("virtual", "fast") else None
     if world is not None and world.exists():
         raise JournalError(
@@ -189,7 +201,7 @@ def begin(config: CampaignConfig, task: Task, url: str) -> Campaign:
         config=config.model_dump(mode="json"),
         task=task.model_dump(mode="json"),
         task_hash=task.hash,
-        capabilities={**lab_summary, "replays": _replays(task)},
+        capabilities={**lab_summary, "replays": _replays(task), **_of_file(config)},
         seed=config.seed,
     )
     journal = Journal.create(url, begun)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from sdl.campaign.controls import control_of, judge
+from sdl.campaign.controls import control_of, is_due, judge
 from sdl.campaign.laboratory import read_lab
 from sdl.campaign.opening import described
 from sdl.campaign.places import url_of
@@ -29,7 +29,16 @@ def release_station(run: Path, station: str, by: str) -> str:
         for event in journal.events():
             state.apply(event)
         named = list(state.quarantined) if station == "all" else [station]
+        owed = _controls_owed(journal, state)
+        if station == "all":
+            named = [name for name in named if name not in owed]
         for name in named:
+            if name in owed:
+                raise ConfigError(
+                    f"{name} waits for its control {owed[name]}",
+                    got=f"sdl release {name}",
+                    do=f"make it, then `sdl control {run} {owed[name]} VALUE --by NAME`",
+                )
             if name not in state.quarantined:
                 raise ConfigError(
                     f"{name} is not quarantined",
@@ -41,9 +50,22 @@ def release_station(run: Path, station: str, by: str) -> str:
             for n in named
         ]
         journal.append(*(Event.of(state.time_s, note) for note in notes))
-    return (
-        f"released: {', '.join(named) or 'nothing was quarantined'}; go on with `sdl resume {run}`"
-    )
+    words = f"released: {', '.join(named) or 'nothing'}; "
+    for name, each in owed.items():
+        words += f"{name} waits for `sdl control {run} {each} VALUE --by NAME`; "
+    return f"{words}go on with `sdl resume {run}`"
+
+
+def _controls_owed(journal: Journal, state: CampaignState) -> dict[str, str]:
+    """Quarantined stations whose control is due, with its name: a release alone would not last."""
+    config, _ = described(journal)
+    if config.lab_file is None:
+        return {}
+    owed: dict[str, str] = {}
+    for control in read_lab(config.lab_file).controls:
+        if control.station in state.quarantined and is_due(state, control):
+            owed.setdefault(control.station, control.name)
+    return owed
 
 
 def enter_control(run: Path, name: str, value: float, by: str) -> str:

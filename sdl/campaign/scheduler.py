@@ -115,7 +115,8 @@ class Scheduler:
             return None
         run = state.runs[sample.run]
         here = [state.active[name] for name in run.samples if name in state.active]
-        inside = [s for s in here if s.failure is None]
+        # One that was taken out of the run while its furnace was quarantined goes elsewhere.
+        inside = [s for s in here if s.failure is None and s.run == run.id]
         if run.command is None and all(
             s.place == run.station and s.open_command is None for s in inside
         ):

@@ -12,7 +12,7 @@ from instruments.cores.folder import Folder
 from instruments.drivers.handover import PARSERS
 from instruments.drivers.human import ANSWERS
 from instruments.protocols.requests import Request
-from sdl.core.errors import ConfigError, excerpt
+from sdl.core.errors import ConfigError, ProtocolError, excerpt
 from sdl.core.model import SAFE_ID
 
 LARGEST_REQUEST = 100_000
@@ -131,7 +131,12 @@ def _check_data(request: Request, answers: Folder) -> None:
         return
     for ending, parse in PARSERS[request.verb].items():
         if answers.has(f"{request.id}{ending}"):
-            parse(answers.bytes_of(f"{request.id}{ending}"), f"{request.id}{ending}")
+            try:
+                parse(answers.bytes_of(f"{request.id}{ending}"), f"{request.id}{ending}")
+            except ProtocolError as err:
+                raise ConfigError(
+                    err.what, got=err.got, allowed=err.allowed, do=err.do, where=err.where
+                ) from err
             return
     raise ConfigError(
         "the data file is missing",

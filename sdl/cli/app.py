@@ -19,6 +19,15 @@ app = typer.Typer(
 
 CampaignFile = Annotated[Path, typer.Argument(help="The campaign file (YAML).")]
 RunFolder = Annotated[Path, typer.Argument(help="Folder of the campaign, as runs/demo.")]
+LeaveAfter = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        metavar="MIN",
+        help="With a laboratory file: leave a machine that works for longer than so many minutes "
+        "more to itself; exits 3 and says when to resume.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -61,6 +70,7 @@ def run(
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**53 - 1, help="Instead of the file's seed.")
     ] = None,
+    leave_after: LeaveAfter = None,
     report: Annotated[bool, typer.Option(help="Write report.html at the end.")] = True,
 ) -> None:
     """Runs a campaign from its file: designs, makes, measures, learns, repeats."""
@@ -68,7 +78,14 @@ def run(
 
     raise typer.Exit(
         run_campaign(
-            campaign, out, lab=lab, shadow=shadow, fresh=fresh, seed=seed, with_report=report
+            campaign,
+            out,
+            lab=lab,
+            shadow=shadow,
+            fresh=fresh,
+            seed=seed,
+            with_report=report,
+            leave_after_min=leave_after,
         )
     )
 
@@ -84,6 +101,7 @@ def resume(
     repair: Annotated[
         bool, typer.Option(help="Move the damaged tail of the journal aside first.")
     ] = False,
+    leave_after: LeaveAfter = None,
     report: Annotated[bool, typer.Option(help="Write report.html at the end.")] = True,
 ) -> None:
     """Takes a paused, killed or waiting campaign up where its journal ends."""
@@ -97,6 +115,7 @@ def resume(
             by=by,
             repair=repair,
             with_report=report,
+            leave_after_min=leave_after,
         )
     )
 

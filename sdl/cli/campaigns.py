@@ -10,26 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from sdl.campaign.config import CampaignConfig
-from sdl.campaign.design import needs_approval
-from sdl.campaign.goal import amount_words
 from sdl.campaign.loop import Campaign, Standing
 from sdl.campaign.opening import begin, described, read_config, resume
 from sdl.campaign.places import folder_of, journal_file, store_url, url_of
+from sdl.campaign.requests import open_requests
 from sdl.campaign.state import CampaignState
 from sdl.campaign.words import doing
+from sdl.cli.closing import closing_words
 from sdl.cli.progress import watching
 from sdl.core.errors import ConfigError, JournalError
 from sdl.core.event import Approved, Event, Rejected
 from sdl.core.material import Reading
 from sdl.core.property import QUANTITIES
-from sdl.core.protocols import WatchedLab
-from sdl.core.recipe import Recipe
 from sdl.journal.journal import Journal
 from sdl.journal.lock import OwnerLock, owner_of
 from sdl.journal.repair import truncate_tail
-from sdl.tasks.task import Task
 
-EXIT_CODES = {Standing.STOPPED: 0, Standing.WAITING: 3, Standing.PAUSED: 3}
+EXIT_CODES = {
+    Standing.STOPPED: 0, Standing.WAITING: 3, Standing.PAUSED: 3, Standing.LEFT: 3,
+}  # fmt: skip
 
 
 def run_campaign(
@@ -41,6 +40,7 @@ def run_campaign(
     fresh: bool,
     seed: int | None,
     with_report: bool,
+    leave_after_min: float | None = None,
 ) -> int:
     """``sdl run``: returns the exit code.
 
@@ -72,11 +72,19 @@ def run_campaign(
                 "the folder aside",
             )
         _move_aside(journal)
-    return _work(begin(config, task, url), url, with_report=with_report)
+    campaign = begin(config, task, url)
+    return _work(campaign, url, with_report=with_report, leave_after_min=leave_after_min)
 
 
 def resume_campaign(
-    run: Path, *, approve: list[str], reject: list[str], by: str, repair: bool, with_report: bool
+    run: Path,
+    *,
+    approve: list[str],
+    reject: list[str],
+    by: str,
+    repair: bool,
+    with_report: bool,
+    leave_after_min: float | None = None,
 ) -> int:
     """``sdl resume``: returns the exit code.
 
@@ -94,7 +102,7 @@ def resume_campaign(
     except ConfigError:
         campaign.close()
         raise
-    return _work(campaign, url, with_report=with_report)
+    return _work(campaign, url, with_report=with_report, leave_after_min=leave_after_min)
 
 
 def _decide(campaign: Campaign, approve: list[str], reject: list[str], by: str) -> None:
@@ -166,71 +174,21 @@ def _interruptible() -> Iterator[list[bool]]:
             signal.signal(number, handler)
 
 
-def _work(campaign: Campaign, url: str, *, with_report: bool) -> int:
+def _work(campaign: Campaign, url: str, *, with_report: bool, leave_after_min: float | None) -> int:
     folder = folder_of(url)
+    leave_after_s = None if leave_after_min is None else 60.0 * leave_after_min
     try:
         with _interruptible() as asked, watching(campaign) as watch:
-            standing = campaign.run(pause=lambda: asked[0], watch=watch)
-        closing = _closing_words(campaign, standing, folder)
+            standing = campaign.run(
+                pause=lambda: asked[0], watch=watch, leave_after_s=leave_after_s
+            )
+        closing = closing_words(campaign, standing, folder or url)
     finally:
         campaign.close()
     sys.stdout.write(closing + "\n")
     if with_report and standing is Standing.STOPPED and folder is not None:
         sys.stdout.write(f"report: {write_report(folder, None)}\n")
     return EXIT_CODES[standing]
-
-
-def _closing_words(campaign: Campaign, standing: Standing, folder: Path | None) -> str:
-    state = campaign.state
-    best = state.best()
-    words = f"no {_subject(campaign.task)} was measured"
-    if best is not None:
-        words = f"best {campaign.task.target.label} {amount_words(campaign.task, best.event)}"
-        words += f" ({best.event.sample}: {best.result.recipe.sentence()})"
-    where = f" in {folder}" if folder is not None else ""
-    if standing is Standing.STOPPED and state.stopped is not None:
-        return f"{len(state.finished)} experiments{where}: {words}. {state.stopped.reason}."
-    if standing is Standing.PAUSED:
-        done = f"paused{where} after {len(state.finished)} experiments"
-        return f"{done}: {words}. Go on with `sdl resume {folder}`."
-    if not state.undecided and isinstance(campaign.lab, WatchedLab):
-        return _waiting_words(campaign, campaign.lab, where, folder)
-    asked = [
-        p
-        for p in state.undecided.values()
-        if needs_approval(p, campaign.config) and p.id not in state.approved
-    ]
-    lines = [f"waiting for a person{where}:"]
-    for proposal in asked:
-        lines.append(f"  {proposal.id}: {proposal.recipe.sentence()}; {proposal.reason}")
-        lines += [f"      {hazard}" for hazard in _hazards(proposal.recipe, campaign)]
-    behind = [p for p in state.undecided if p not in {a.id for a in asked}]
-    if behind:
-        lines.append(f"  behind it: {', '.join(behind)}")
-    names = " ".join(f"--approve {p.id}" for p in asked)
-    lines.append(f"Go on with `sdl resume {folder} {names} --by NAME` or `--reject`.")
-    return "\n".join(lines)
-
-
-def _waiting_words(campaign: Campaign, lab: WatchedLab, where: str, folder: Path | None) -> str:
-    """What only a person can do now: requests of human stations, stations in quarantine."""
-    lines = [f"waiting for a person{where}:"]
-    lines += [f"  {request}" for request in lab.waiting_for()]
-    for station, why in campaign.state.quarantined.items():
-        lines.append(f"  {station} is quarantined: {why}")
-        lines.append(f"      `sdl release {folder} {station} --by NAME` puts it back to work")
-    lines.append(f"Go on with `sdl resume {folder}`.")
-    return "\n".join(lines)
-
-
-def _hazards(recipe: Recipe, campaign: Campaign) -> list[str]:
-    """What a person should know before letting a recipe through."""
-    lots = [campaign.capabilities.lot(dose.lot) for dose in recipe.doses()]
-    return [f"{lot.name}: {', '.join(lot.hazards)}" for lot in lots if lot and lot.hazards]
-
-
-def _subject(task: Task) -> str:
-    return "purity" if task.objective is None else task.objective.quantity().title
 
 
 def best_of(state: CampaignState) -> dict[str, Any] | None:
@@ -274,6 +232,8 @@ def read_status(run: Path) -> dict[str, Any]:
             "budget": config.budget.experiments or task.budget.experiments,
         },
         "waiting_for_approval": list(state.undecided),
+        "quarantined": dict(state.quarantined),
+        "requests": [] if state.stopped else open_requests(config, state, folder_of(url_of(run))),
         "best": best_of(state),
         "samples": {s.id: doing(state, s) for s in state.active.values()},
         "records": records,
@@ -292,6 +252,8 @@ def _standing(state: CampaignState, config: CampaignConfig, owner: dict[str, Any
         return f"running: process {owner.get('pid', 'unknown')} since {owner.get('since', '?')}"
     if state.undecided and not state.active and config.approve != "none":
         return "waiting for approval; go on with `sdl resume`"
+    if state.quarantined:
+        return "paused, stations are quarantined: `sdl release` them, then `sdl resume`"
     return "paused: no controller runs; go on with `sdl resume`"
 
 
@@ -315,6 +277,8 @@ def describe_status(status: dict[str, Any]) -> str:
     lines += [f"  {name}: {what}" for name, what in status["samples"].items()]
     if status["waiting_for_approval"]:
         lines.append("  waits for approval: " + ", ".join(status["waiting_for_approval"]))
+    lines += [f"  quarantined {name}: {why}" for name, why in status["quarantined"].items()]
+    lines += [f"  asked of a person: {request}" for request in status["requests"]]
     return "\n".join(lines)
 
 

@@ -117,6 +117,10 @@ class WatchedLab(Protocol):
         """What persons are asked to do now, one sentence each."""
         ...
 
+    def away_s(self) -> float:
+        """Wall time until the next end that a machine expects, s; 0 while one has not said."""
+        ...
+
 
 @runtime_checkable
 class BlobStore(Protocol):

@@ -27,6 +27,8 @@ from sdl.journal.lock import OwnerLock
 
 LONGEST_WAIT_S = 0.5
 """Wall time after which ``advance`` returns whatever happened: whoever wants a pause gets it."""
+ANSWER_S = 2.0
+"""Wall time for which an answer that lies there is looked at before a person is told to wait."""
 LOOK_SHARE = 0.02
 """A job is looked at again after this share of the time it still takes."""
 
@@ -110,14 +112,18 @@ class WiredLab:
         driver.check_job(job)
         if command.verb is Verb.TRANSFER:
             driver.check_samples(job)  # the arm is not to blame for a vial that is elsewhere
+        known = command.id in driver.running()
         try:
             try:
                 self._start(driver, job)
             except (LinkError, ProtocolError) as err:
                 self._settle(driver, command, err)
-        except DeviceError as err:
-            blamed = self._to_blame(err, command)
-            self._tell(Topic.QUARANTINE, blamed, str(err), {"command": command.id})
+        except (DeviceError, BusyError) as err:
+            if not known and command.id in driver.running():
+                driver.give_up(command.id, str(err))  # or its note keeps the station busy for ever
+            if isinstance(err, DeviceError):
+                blamed = self._to_blame(err, command)
+                self._tell(Topic.QUARANTINE, blamed, str(err), {"command": command.id})
             raise
         self._wait_for(command)
         return command.id
@@ -129,14 +135,24 @@ class WiredLab:
 
     def next_event_s(self) -> float | None:
         """Best estimate of the next end; ``None`` when idle, or when only persons can go on."""
-        if self._failed:
+        waiting = self._at_machines()
+        if not waiting:
+            self._look_at_persons()
+        if self._failed or any(_ended(p) for p in self._pending.values()):
             return self.site.clock.now_s()
-        waiting = [p for p in self._pending.values() if not self._is_personal(p.command)]
         if not waiting:
             return None
         ends = [p.record.end_s for p in waiting if p.record is not None and p.silent_s is None]
         soonest_s = self.site.clock.now_s() + self.lab.poll_s * self.site.clock_scale
         return max(min(ends, default=soonest_s), soonest_s)
+
+    def away_s(self) -> float:
+        """Wall time until the next end that a machine expects, s; 0 while one has not said."""
+        waiting, scale = self._at_machines(), self.site.clock_scale
+        if self._failed or any(p.record is None or p.silent_s is not None for p in waiting):
+            return 0.0
+        ends = [p.record.end_s for p in waiting if p.record is not None]
+        return max((min(ends, default=0.0) - self.site.clock.now_s()) / scale, 0.0)
 
     def advance(self, time_s: float) -> float:
         """Waits until ``time_s``, an end, or half a second of wall time; returns the time."""
@@ -163,10 +179,19 @@ class WiredLab:
 
     def inspect(self, command: Command) -> Inspection:
         """Looks whether a command that was intended before a restart has happened."""
-        found = self._patiently(self._driver(command), command)
+        driver = self._driver(command)
+        found = self._patiently(driver, command)
         if found.presence is Presence.STARTED and command.id not in self._done:
             self._wait_for(command)
             self._tell(Topic.GAP, command.station, found.evidence, {"command": command.id})
+        if found.presence is Presence.UNKNOWN:
+            words = f"it is not known whether {command.id} happened: {found.evidence}; look at "
+            words += f"{', '.join(command.samples)} and the station"
+            if command.verb is Verb.TRANSFER:
+                words += f", and put the vial into {command.args['origin']}"
+            self._tell(Topic.QUARANTINE, command.station, words, {"command": command.id})
+            if command.id in driver.running():
+                driver.give_up(command.id, words)
         return found
 
     def notes(self) -> Sequence[Noted]:
@@ -237,23 +262,45 @@ class WiredLab:
         return command.station
 
     def _patiently(self, driver: WiredDriver, command: Command) -> Inspection:
-        """Inspects until the device answers or the laboratory's patience ends."""
+        """Inspects until the device answers sense or the laboratory's patience ends."""
         until_s = time.monotonic() + self.lab.patience_s
         while True:
             try:
                 return driver.inspect(command)
-            except LinkError as err:
+            except (LinkError, ProtocolError) as err:
                 if time.monotonic() >= until_s:
                     evidence = f"no answer for {self.lab.patience_s:g} s: {err}"
                     return Inspection(presence=Presence.UNKNOWN, evidence=evidence)
                 time.sleep(min(self.lab.poll_s * 10.0, 1.0))
+            except (DeviceError, BusyError) as err:
+                return Inspection(presence=Presence.UNKNOWN, evidence=str(err))
 
     def _wait_for(self, command: Command) -> None:
         self._done.discard(command.id)
         self._pending[command.id] = _Pending(command, None)
 
-    def _is_personal(self, command: Command) -> bool:
-        return hasattr(self.drivers[command.station], "waiting_for")
+    def _look_at_persons(self) -> None:
+        """Looks for answers, which may be older than this process; they count once they settle."""
+        until_s = time.monotonic() + ANSWER_S
+        while True:
+            asked = [p for p in self._pending.values() if not _ended(p)]
+            for pending in asked:
+                self._look_at(pending)
+            lying = [p for p in asked if self._is_answered(p.command)]
+            if len(asked) < len(self._pending) or not lying or time.monotonic() >= until_s:
+                return
+            if self._failed or all(_ended(p) for p in lying):
+                return
+            time.sleep(ANSWER_S / 20.0)
+
+    def _is_answered(self, command: Command) -> bool:
+        answered = getattr(self.drivers[command.station], "is_answered", None)
+        return answered is not None and answered(command.id)
+
+    def _at_machines(self) -> list[_Pending]:
+        """What runs at stations without a person."""
+        personal = {name for name, d in self.drivers.items() if hasattr(d, "waiting_for")}
+        return [p for p in self._pending.values() if p.command.station not in personal]
 
     def _look(self) -> None:
         """Asks the devices whose next look is due."""

@@ -249,7 +249,7 @@ def test_a_wrong_answer_is_refused_and_nothing_is_written(
 def test_a_wrong_data_file_is_found_when_it_is_answered(bench: Bench) -> None:
     driver = bench.start("c6")
     (bench.inbox / "answers" / "c6.xy").write_text("10.0 0.3\n10.2 0.5\n")
-    with pytest.raises(DeviceError, match="no counts"):
+    with pytest.raises(ConfigError, match="no counts"):
         answer(bench.inbox, "c6", ["done"], "A")
     # An answer by a program is not checked before: the list of open requests says what is wrong.
     (bench.inbox / "answers" / "c6.json").write_text('{"id": "c6", "by": "LIMS"}')

@@ -16,9 +16,11 @@ from sdl.core.event import (
     Failed,
     Finished,
     Intended,
+    Noted,
     Observed,
     Proposed,
     RunBooked,
+    Topic,
 )
 from sdl.core.material import Observation, SampleState, Target
 from sdl.core.proposal import Proposal
@@ -119,6 +121,23 @@ def test_samples_with_one_program_share_a_furnace_run():
     assert isinstance(booked, RunBooked)
     assert booked.station == "furnace_1"
     assert booked.samples == ("S1", "S2", "S3")
+
+
+def test_a_sample_that_left_its_run_does_not_keep_the_others_waiting():
+    recipe = Recipe(steps=(MIX, Anneal(temperature_c=850.0, dwell_h=4.0), Characterise()))
+    state = begin([recipe, recipe])
+    for sample in state.active.values():
+        sample.acts_done = 3
+    state.apply(Event.of(0.0, RunBooked(run="r1", station="furnace_1", samples=("S1", "S2"))))
+    state.active["S1"].place = "furnace_1"
+    stopped = ("furnace_1", "furnace_2", "transfer")
+    for station in stopped:
+        state.apply(Event.of(0.0, Noted(topic=Topic.QUARANTINE, station=station, message="drill")))
+    assert state.active["S2"].run is None
+    state.apply(Event.of(0.0, Noted(topic=Topic.RELEASE, station="furnace_1", message="by A")))
+    decision = Scheduler(LAB).next(state)
+    assert isinstance(decision, Intended)
+    assert (decision.command.verb, decision.command.samples) == (Verb.ANNEAL, ("S1",))
 
 
 def test_a_glowing_sample_goes_before_all_others():

@@ -7,9 +7,11 @@ import pytest
 from sdl.bench.in_process import InProcess
 from sdl.bench.loopback import loopback_lab
 from sdl.campaign.laboratory import laboratory_time_s, shadow_of, simulate_lab, write_lab
+from sdl.campaign.loop import Standing
 from sdl.campaign.opening import begin, read_config, resume
 from sdl.campaign.places import url_for
 from sdl.campaign.state import CampaignState
+from sdl.cli.closing import closing_words
 from sdl.core.command import Command, Effect, Presence, Verb
 from sdl.core.errors import BusyError, ConfigError, SafetyError
 from sdl.core.event import Boot, Event, EventKind, Noted, Topic
@@ -83,6 +85,18 @@ def test_what_never_happened_is_absent(opened):
     mill = command("mixer", Verb.MILL, mill_min=3.0)
     assert opened.lab.inspect(mill).presence is Presence.ABSENT
     assert opened.lab.next_event_s() is None
+
+
+@pytest.mark.timeout(120)
+def test_a_machine_that_works_for_long_is_left_and_taken_up_again(opened):
+    assert opened.run(leave_after_s=0.0) is Standing.LEFT
+    assert opened.left_s > 0.0
+    words = closing_words(opened, Standing.LEFT, "runs/x")
+    assert "S1: " in words
+    assert "Come back on" in words
+    ended = len(opened.state.ended_s)
+    opened.run(pause=lambda: len(opened.state.ended_s) > ended)
+    assert len(opened.state.ended_s) > ended
 
 
 def test_the_stop_file_refuses_starts(opened, simulated):
