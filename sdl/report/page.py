@@ -44,7 +44,7 @@ def _render(record: CampaignRecord, journal: Journal, *, with_random: bool) -> s
     from plotly.offline import get_plotlyjs
 
     from sdl.report.sections import html_of, sections
-    from sdl.report.words import facts, headline, rows, strip
+    from sdl.report.words import facts, headline, rows, strip, told
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -62,6 +62,7 @@ def _render(record: CampaignRecord, journal: Journal, *, with_random: bool) -> s
         rows=rows(record),
         refusals=record.refusals,
         waiting=record.waiting,
+        told=told(record),
         prices=record.task.prices,
         plotly_js=markupsafe.Markup(get_plotlyjs()),
     )

@@ -21,6 +21,7 @@ from sdl.core.event import (
     Failed,
     Finished,
     Learned,
+    Noted,
     Rejected,
     Stopped,
     Vetoed,
@@ -134,6 +135,10 @@ class CampaignRecord:
     records: int
     curves: dict[str, dict[str, object]] = field(default_factory=dict)
     """Result of each measured property by the hash of its curve."""
+    notes: tuple[tuple[float, Noted], ...] = ()
+    """What the laboratory told beside the commands: laboratory time in h, and the note."""
+    simulated: bool = False
+    """Of a laboratory file: whether simulators stood behind its instruments."""
 
     @property
     def rule(self) -> Goal:
@@ -197,6 +202,7 @@ class _Reading:
         self.ends: dict[str, tuple[float, str | None]] = {}
         self.boots: list[Boot] = []
         self.models: list[ModelVersion] = []
+        self.notes: list[tuple[float, Noted]] = []
         self.records = 0
 
     def take(self, event: Event) -> None:
@@ -229,6 +235,8 @@ class _Reading:
                 self._refuse(rejected.proposal, rejected.by, reasons)
             case EventKind.LEARNED:
                 self.models.append(event.read(Learned).model)
+            case EventKind.NOTED:
+                self.notes.append((event.time_s / 3600.0, event.read(Noted)))
             case _:
                 pass
 
@@ -262,6 +270,8 @@ class _Reading:
             scans=scans,
             curves=curves,
             records=self.records,
+            notes=tuple(self.notes),
+            simulated=bool(state.begun and state.begun.capabilities.get("simulated")),
         )
 
     def _experiment(self, sample: SampleProgress, rule: Goal) -> Experiment:

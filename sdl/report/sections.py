@@ -107,7 +107,9 @@ def _of_property(
 
 
 def _best(record: CampaignRecord, with_random: bool) -> Section:
-    band, words = _band(record) if with_random else (None, "No random search was run beside it.")
+    # A laboratory of a file has no simulated twin that random search could be run in.
+    beside = with_random and record.config.lab_file is None
+    band, words = _band(record) if beside else (None, "No random search was run beside it.")
     figure = best_so_far(attempts(record), record.task.target.label, record.goal, band)
     open_points = "Open points do not count: their fit is poor or intensity stays unexplained."
     return Section("best", "Best so far", figure, f"{words} {open_points}")

@@ -58,7 +58,7 @@ class Row:
 def headline(record: CampaignRecord) -> Headline:
     """Best measurement, recipe, and whether the goal was reached and repeated."""
     best = record.best
-    laboratory = _LABORATORIES[record.config.lab]
+    laboratory = _laboratory(record)
     if best is None or best.measured is None:
         objective = record.task.objective
         what = "purity" if objective is None else objective.quantity().title
@@ -73,6 +73,24 @@ def headline(record: CampaignRecord) -> Headline:
         good=good,
         laboratory=laboratory,
     )
+
+
+def _laboratory(record: CampaignRecord) -> str:
+    """What the samples were made in, and whether they were made at all."""
+    if record.config.lab_file is None:
+        return _LABORATORIES[record.config.lab]
+    name = record.task.laboratory.name
+    if record.config.shadow:
+        return f"Shadow of the laboratory {name}: persons did the work, nothing was commanded."
+    if record.simulated:
+        words = "simulated instruments over their protocols. No real sample was made."
+        return f"Laboratory {name}: {words}"
+    return f"Laboratory {name}: instruments over their protocols."
+
+
+def told(record: CampaignRecord) -> list[tuple[str, str, str, str]]:
+    """Time, topic, station and words of what the laboratory told; gaps and stops included."""
+    return [(f"{h:.2f} h", n.topic.value, n.station, n.message) for h, n in record.notes]
 
 
 def _result(record: CampaignRecord, best: Experiment) -> str:
