@@ -33,6 +33,7 @@ class Subject:
         tend: What a person does meanwhile; called again and again.
         unsafe: What is unsafe about the station after an abort; empty if nothing.
         can_abort: Whether a running job can be stopped at all.
+        is_quick: Whether a job may end by itself before an abort reaches the device.
         within_s: Wall time a job takes at most, s.
     """
 
@@ -46,6 +47,7 @@ class Subject:
     tend: Callable[[], None] = _nothing
     unsafe: Callable[[], str] = _safe
     can_abort: bool = True
+    is_quick: bool = False
     within_s: float = 60.0
     driver: WiredDriver = field(init=False)
     """The driver in use."""

@@ -168,6 +168,7 @@ class Contract:
                 a.label for a in self._acts(name) if a.state is ActState.RUNNING
             ),
             can_abort=name != "diffractometer",
+            is_quick=name in ("dispenser", "transfer"),
         )
 
     def _bring(self, sample: str, station: str) -> None:
