@@ -17,11 +17,11 @@ from typing import Any
 
 from bluesky import RunEngine
 from bluesky.plans import count
-from instruments.testing.fuzz import fuzz_parsers
-from ophyd.sim import det
+from ophyd.sim import det  # pyright: ignore[reportAttributeAccessIssue]  ophyd is untyped
 
 from instruments.cores.core import Core
 from instruments.devices.instrument import face_of
+from instruments.testing.fuzz import fuzz_parsers
 from sdl.bench.journal_rate import measure_journal_rate
 from sdl.bench.loopback import room
 from sdl.bench.report import BenchReport, Gate, Row, commit, machine

@@ -38,6 +38,7 @@ def up(tmp_path_factory):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     lines = []
+    assert process.stdout is not None
     for line in process.stdout:
         lines.append(line)
         if "is up" in line:
