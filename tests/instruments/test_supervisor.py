@@ -112,7 +112,7 @@ def test_the_stop_file_stops_everything_and_names_who_wrote_it(oven, tmp_path):
     watch = supervisor(oven, stop_file=file)
     watch.require_clear("mixer")
     file.write_text("smoke (by A. Chemist)", encoding="utf-8")
-    with pytest.raises(SafetyError, match="A. Chemist"):
+    with pytest.raises(SafetyError, match=r"A\. Chemist"):
         watch.require_clear("mixer")
     assert oven.stopped == 1
 

@@ -18,7 +18,7 @@ LAB = LabFile.model_validate(
         "name": "x",
         "real": True,
         "stations": [
-            {"name": "furnace_1", "kind": "furnace", "driver": "eurotherm", "max_temperature_c": 900},
+            {"name": "furnace_1", "kind": "furnace", "driver": "human", "max_temperature_c": 900},
             {"name": "mixer", "kind": "mixer", "driver": "human"},
         ],
     }

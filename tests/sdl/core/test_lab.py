@@ -33,7 +33,8 @@ def test_a_file_needs_a_name_and_a_station():
             "real or simulated",
         ),
         (
-            f"name: x\nstations: [{STATION}]\ninterlocks:\n  - {{name: a, watch: cellar.t, above: 3}}\n",
+            f"name: x\nstations: [{STATION}]\n"
+            "interlocks:\n  - {name: a, watch: cellar.t, above: 3}\n",
             1,
             "no station",
         ),

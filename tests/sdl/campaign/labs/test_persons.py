@@ -147,6 +147,14 @@ def test_a_campaign_does_not_go_on_without_a_station_it_was_begun_with(folder, k
         resume(url_of(folder))
 
 
+def test_a_laboratory_that_can_make_nothing_is_refused(folder):
+    lab = loopback_lab()
+    kept = tuple(s for s in lab.stations if s.kind.value not in ("dispenser", "transfer"))
+    write_lab(lab.model_copy(update={"stations": kept}), folder / "lab.yaml")
+    with pytest.raises(ConfigError, match="no dispenser, no transfer"):
+        read_config(folder / "campaign.yaml")
+
+
 def test_a_laboratory_at_work_leaves_no_empty_campaign_behind(folder):
     lock = lock_lab(folder / "lab.yaml")
     with pytest.raises(BusyError, match="another controller"):
