@@ -54,7 +54,8 @@ def failing(state: CampaignState) -> list[Noted]:
         Noted(
             topic=Topic.QUARANTINE,
             station=station,
-            message=f"{station} failed {count} times in a row",
+            message=f"{station} failed {count} times in a row, the last time: "
+            f"{state.last_error[station]}",
         )
         for station, count in state.failures.items()
         if count >= FAILURES and station not in state.quarantined

@@ -15,7 +15,7 @@ from sdl.campaign.laboratory import read_lab, require_free
 from sdl.campaign.loop import Campaign
 from sdl.campaign.making import Setting, make_lab
 from sdl.campaign.places import world_file
-from sdl.core.capabilities import StationKind
+from sdl.core.capabilities import Capabilities, StationKind
 from sdl.core.errors import (
     ConfigError,
     JournalError,
@@ -61,9 +61,28 @@ def read_config(path: Path, lab: Path | None = None) -> tuple[CampaignConfig, Ta
     if config.lab_file is not None:
         file = read_lab(config.lab_file)
         laboratory = file.capabilities(task.laboratory.shelf)
+        _require_stations(laboratory, config.lab_file)
         task = task.model_copy(update={"laboratory": laboratory})
     check_consistency(config, task, path)
     return config, task
+
+
+_NEEDED = (
+    StationKind.DISPENSER, StationKind.FURNACE, StationKind.DIFFRACTOMETER, StationKind.TRANSFER,
+)  # fmt: skip
+"""Kinds of stations without which no sample is made and measured."""
+
+
+def _require_stations(laboratory: Capabilities, path: Path) -> None:
+    lacking = [kind.value for kind in _NEEDED if not laboratory.of_kind(kind)]
+    if lacking:
+        raise ConfigError(
+            f"the laboratory {laboratory.name} cannot make and measure a sample",
+            got=f"no {', no '.join(lacking)}",
+            allowed=f"a station of each kind: {', '.join(kind.value for kind in _NEEDED)}",
+            do="add the station; where no instrument is, `driver: human` asks a person",
+            where=path,
+        )
 
 
 def check_consistency(config: CampaignConfig, task: Task, path: Path) -> None:

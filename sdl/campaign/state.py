@@ -144,6 +144,8 @@ class CampaignState:
     """Ended commands of each station."""
     failures: dict[str, int] = field(default_factory=dict)
     """Commands of each station that failed since the last one that did not."""
+    last_error: dict[str, str] = field(default_factory=dict)
+    """Why a command of each station failed last."""
     checked_at: dict[str, int] = field(default_factory=dict)
     """Uses of its station when each control was made last."""
 
@@ -280,6 +282,7 @@ class CampaignState:
 
     def _failed(self, failed: Failed) -> None:
         command = self.open_commands.pop(failed.command)
+        self.last_error[command.station] = failed.error
         self.failures[command.station] = self.failures.get(command.station, 0) + 1
         for name in command.samples:
             sample = self.active[name]

@@ -171,7 +171,9 @@ def _interruptible() -> Iterator[list[bool]]:
         yield asked
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # Whoever asked once has been heard: what is left is to close, which is not broken off.
+            heard = asked[0] and number == signal.SIGINT
+            signal.signal(number, signal.SIG_IGN if heard else handler)
 
 
 def _work(campaign: Campaign, url: str, *, with_report: bool, leave_after_min: float | None) -> int:

@@ -83,6 +83,7 @@ def test_a_station_that_fails_twice_in_a_row_waits_for_a_person() -> None:
     fail(state)
     (note,) = failing(state)
     assert (note.topic, note.station) == (Topic.QUARANTINE, "transfer")
+    assert "the last time: jammed" in note.message
     take(state, note)
     assert failing(state) == []
     take(state, Noted(topic=Topic.RELEASE, station="transfer", message="mended"))
