@@ -234,6 +234,8 @@ def runaway(folder: Path) -> str:
             campaign.run(pause=lambda: "furnace_1" in campaign.state.quarantined)
             why = campaign.state.quarantined["furnace_1"]
             laboratory.ask(furnace.mend)
+            # The arm is sent for the vial of the stopped furnace, which must not be hot by then.
+            until(lambda: not _works(laboratory, "furnace_1"), "furnace_1 is cold")
             standing = campaign.run()
             expect(standing is Standing.STOPPED, "the others go to their end", standing)
             expect("furnace_1" in campaign.state.quarantined, "it stays stopped when it is cold")
@@ -257,6 +259,17 @@ LIMIT_C = 260.0
 
 def _annealing(laboratory: SimulatedLaboratory) -> Sequence[str]:
     return [act.station for act in _running_anneals(laboratory)]
+
+
+def _works(laboratory: SimulatedLaboratory, furnace: str) -> bool:
+    """Whether a furnace heats, or cools after a stop."""
+
+    def look() -> bool:
+        laboratory.plant.tick()
+        acts = laboratory.plant.world.acts()
+        return any(a.station == furnace and a.state is ActState.RUNNING for a in acts)
+
+    return laboratory.ask(look)
 
 
 def _annealing_of(laboratory: SimulatedLaboratory, furnace: str) -> Act:

@@ -11,12 +11,14 @@ from typing import Any
 from instruments.drivers.job import JobState
 from sdl.bench.faults.campaigns import begun, simulated
 from sdl.bench.faults.scenario import expect, refusal, scenario
-from sdl.bench.loopback import Room, loopback_lab, room
+from sdl.bench.loopback import Room, loopback_lab, room, until
 from sdl.campaign.loop import Campaign, Standing
 from sdl.core.command import Verb
 from sdl.core.errors import DeviceError
 from sdl.core.material import SampleState
+from simulators.act import ActState
 from simulators.wire.laboratory import SimulatedLaboratory
+from simulators.world import World
 
 LOT, DOSE_MG = "BaCO3-fine", 250.0
 
@@ -221,6 +223,7 @@ def lost_sample(folder: Path) -> str:
 
 def _by_hand(here: Room) -> str:
     """Somebody takes a vial out of a station behind the controller's back."""
+    until(lambda: here.ask(_is_still), "what fell is carried away")
     here.move("S2", "mixer")
     _carry(here, "S2", "rack")
     gone = here.move("S2", "rack")
@@ -242,6 +245,11 @@ def _by_hand(here: Room) -> str:
     expect(len(_doses(here)) == before, "no powder fell on an empty pan")
     words = "vials taken by hand are missed before anything is done to them"
     return f"{words}; {_balance_of_mass(here, weighed)}"
+
+
+def _is_still(world: World) -> bool:
+    """Whether nothing in the laboratory works."""
+    return all(act.state is not ActState.RUNNING for act in world.acts())
 
 
 def _balance_of_mass(here: Room, weighed: Mapping[str, float]) -> str:
