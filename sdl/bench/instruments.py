@@ -8,9 +8,12 @@ same run is what is subtracted. Rounds go in turns, so that a busy machine is bu
 from __future__ import annotations
 
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,8 +26,11 @@ from instruments.cores.core import Core
 from instruments.devices.instrument import face_of
 from instruments.testing.fuzz import fuzz_parsers
 from sdl.bench.journal_rate import measure_journal_rate
-from sdl.bench.loopback import room
+from sdl.bench.loopback import loopback_lab
 from sdl.bench.report import BenchReport, Gate, Row, commit, machine
+from sdl.campaign.emergency import look_drivers
+from sdl.campaign.laboratory import read_lab, write_lab
+from sdl.core.lab import LabFile
 from sdl.tasks.task import load_task
 
 MOST_MS = 2.0
@@ -82,8 +88,9 @@ def measure_points(points: int, rounds: int) -> dict[str, tuple[float, float, fl
         rounds: Counts of each device; all devices take turns.
     """
     engine = RunEngine({}, context_managers=[])
-    with tempfile.TemporaryDirectory(prefix="sdl-points-") as folder, room(Path(folder)) as here:
-        cores = {core.name: core for d in here.drivers.values() for core in d.cores}
+    with tempfile.TemporaryDirectory(prefix="sdl-points-") as folder, up(Path(folder)) as lab:
+        drivers = look_drivers(lab, Path(folder) / "lab.yaml")
+        cores = {core.name: core for d in drivers.values() for core in d.cores}
         devices: dict[str, Any] = {"plain.count": det, **_faces(cores)}
         seconds: dict[str, list[float]] = {name: [] for name in devices}
         for turn in range(rounds + 1):
@@ -99,6 +106,24 @@ def measure_points(points: int, rounds: int) -> dict[str, tuple[float, float, fl
         )
         for name, took in seconds.items()
     }
+
+
+@contextmanager
+def up(folder: Path) -> Iterator[LabFile]:
+    """The loopback laboratory in a process of its own: an instrument is no part of its driver."""
+    write_lab(loopback_lab(), folder / "free.yaml")
+    words = ["sim", "up", str(folder / "free.yaml"), "--out", str(folder / "lab.yaml")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sdl", *words], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        for line in process.stdout or ():
+            if " is up" in line:
+                break
+        yield read_lab(folder / "lab.yaml")
+    finally:
+        process.terminate()
+        process.communicate(timeout=60.0)
 
 
 def _faces(cores: Mapping[str, Core]) -> dict[str, Any]:
