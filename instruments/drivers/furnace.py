@@ -240,9 +240,9 @@ class EurothermStation(WiredDriver):
             mode, held = self.core.mode(), self.core.held()
             wrong = self._lost(note, mode, held)
             if wrong:
-                return self._aborted(
-                    f"interrupted, the furnace lost its program: {wrong}; {self._known(note)}"
-                )
+                reason = f"interrupted, the furnace lost its program: {wrong}; {self._known(note)}"
+                self._note_down(note, {"halted": reason})
+                return self._cooling({**note, "halted": reason})
             if mode is Mode.COMPLETE:
                 return self._complete(note)
             wrong = self._watch(note)

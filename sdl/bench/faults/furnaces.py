@@ -164,7 +164,13 @@ def _reboot(here: Room, furnace: str, sample: str) -> tuple[JobRecord, float]:
     label = _heating(here, furnace, sample)
     here.laboratory.ask(here.laboratory.simulators[furnace].reboot)
     off_s = time.monotonic()
-    return here.wait(furnace, label), time.monotonic() - off_s
+    driver, notebook = here.drivers[furnace], here.site.notebook
+    until(
+        lambda: driver.record(label) and (notebook.read(furnace, label) or {})["halted"],
+        f"{furnace} is found without its program",
+    )
+    noticed_s = time.monotonic() - off_s
+    return here.wait(furnace, label), noticed_s
 
 
 # -- 9: thermocouples -----------------------------------------------------------------------------
@@ -234,8 +240,6 @@ def runaway(folder: Path) -> str:
             campaign.run(pause=lambda: "furnace_1" in campaign.state.quarantined)
             why = campaign.state.quarantined["furnace_1"]
             laboratory.ask(furnace.mend)
-            # The arm is sent for the vial of the stopped furnace, which must not be hot by then.
-            until(lambda: not _works(laboratory, "furnace_1"), "furnace_1 is cold")
             standing = campaign.run()
             expect(standing is Standing.STOPPED, "the others go to their end", standing)
             expect("furnace_1" in campaign.state.quarantined, "it stays stopped when it is cold")
@@ -259,17 +263,6 @@ LIMIT_C = 260.0
 
 def _annealing(laboratory: SimulatedLaboratory) -> Sequence[str]:
     return [act.station for act in _running_anneals(laboratory)]
-
-
-def _works(laboratory: SimulatedLaboratory, furnace: str) -> bool:
-    """Whether a furnace heats, or cools after a stop."""
-
-    def look() -> bool:
-        laboratory.plant.tick()
-        acts = laboratory.plant.world.acts()
-        return any(a.station == furnace and a.state is ActState.RUNNING for a in acts)
-
-    return laboratory.ask(look)
 
 
 def _annealing_of(laboratory: SimulatedLaboratory, furnace: str) -> Act:

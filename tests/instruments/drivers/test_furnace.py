@@ -250,6 +250,8 @@ def test_power_lost_while_nobody_looked(rig: Rig) -> None:
     device(rig, "reboot")
     rig.restarted()
     assert rig.driver.inspect(command(JOB, "furnace_1")).presence is Presence.STARTED
+    assert rig.driver.record("c1").state is JobState.RUNNING  # nobody reaches in while it is hot
+    rig.turn(20.0 * 3600.0)
     record = rig.driver.record("c1")
     assert record.state is JobState.ABORTED
     assert "lost its program" in record.error
@@ -263,6 +265,8 @@ def test_fault_4_a_furnace_that_restarted(rig: Rig, station: str) -> None:
     start_job(rig.driver, JOB)
     through(rig, RAMP_S)
     device(rig, "reboot")
+    assert rig.driver.record("c1").state is JobState.RUNNING  # nobody reaches in while it is hot
+    rig.turn(20.0 * 3600.0)
     record = rig.driver.record("c1")
     assert record.state is JobState.ABORTED
     assert "the furnace lost its program: mode reset, setpoint 25 degC" in record.error

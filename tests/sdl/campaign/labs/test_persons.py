@@ -10,6 +10,7 @@ from sdl.campaign.config import CampaignConfig
 from sdl.campaign.controls import is_due
 from sdl.campaign.emergency import emergency_stop
 from sdl.campaign.laboratory import lock_lab, note_removals, write_lab
+from sdl.campaign.labs.wired import WiredLab
 from sdl.campaign.loop import Standing
 from sdl.campaign.opening import begin, read_config, resume
 from sdl.campaign.persons import release_station
@@ -122,6 +123,7 @@ def test_a_command_of_which_nothing_can_be_known_fails_and_the_others_go_on(fold
 
 def test_what_cannot_be_known_quarantines_its_station_and_frees_it_for_later(folder):
     campaign = begun(folder)
+    assert isinstance(campaign.lab, WiredLab)
     notebook, driver = campaign.lab.site.notebook, campaign.lab.drivers["mixer"]
     notebook.write("mixer", "c1", {"verb": "mill", "samples": ["S7"], "args": {}, "start_s": 0.0})
     assert campaign.lab.inspect(MILL).presence is Presence.UNKNOWN
@@ -166,6 +168,7 @@ def test_a_laboratory_at_work_leaves_no_empty_campaign_behind(folder):
 
 def test_a_given_up_sample_is_out_of_its_station_once_that_was_released(folder):
     campaign = begun(folder)
+    assert isinstance(campaign.lab, WiredLab)
     notebook = campaign.lab.site.notebook
     notebook.put("S1", "furnace_1")
     given_up = Finished(
