@@ -247,7 +247,12 @@ class EurothermStation(WiredDriver):
                 return self._complete(note)
             wrong = self._watch(note)
             if wrong:
-                return self._shut_down(wrong)
+                ended = self._shut_down(wrong)
+                if self.core.number("temperature_c") < self.highest_c and "soak" in wrong:
+                    # It reads, and shows when the samples may be reached.
+                    self._note_down(note, {"halted": ended.error})
+                    return self._cooling({**note, "halted": ended.error})
+                return ended
             left_s = self.core.believed("remaining_s")
             return Progress(JobState.RUNNING, self.site.clock.now_s() + left_s)
 

@@ -109,13 +109,13 @@ MILL = Command(
 )  # fmt: skip
 
 
-def test_a_command_of_which_nothing_can_be_known_fails_and_the_others_go_on(folder):
+def test_a_command_of_which_nothing_can_be_known_fails_and_the_others_go_on(folder, monkeypatch):
     campaign = begun(folder, shadow=True)
     campaign.run()
     campaign.close()
     again = resume(url_of(folder))
     unknown = Inspection(presence=Presence.UNKNOWN, evidence="the arm forgot")
-    again.lab.inspect = lambda _: unknown
+    monkeypatch.setattr(again.lab, "inspect", lambda _: unknown)
     assert again.run(pause=lambda: "c1" not in again.state.open_commands) is Standing.PAUSED
     assert again.state.active["S1"].moves_failed == 1
     again.close()
