@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from instruments.drivers.wired import WiredDriver
 from instruments.site import Site
 from sdl.core.errors import ConfigError
+from sdl.core.extras import named_class
 from sdl.core.lab import LabFile, LabStation
 from sdl.core.yaml import place_of
 
@@ -45,19 +45,9 @@ def driver_class(name: str) -> type[WiredDriver]:
     Raises:
         ConfigError: There is none.
     """
-    if name in SHIPPED:
-        module, _, attribute = SHIPPED[name].partition(":")
-        return getattr(import_module(module), attribute)
-    for entry in entry_points(group=ENTRY_POINTS):
-        if entry.name == name:
-            found = entry.load()
-            if isinstance(found, type) and issubclass(found, WiredDriver):
-                return found
-            raise ConfigError(
-                f"the driver {name} of {entry.dist and entry.dist.name} is no WiredDriver",
-                got=entry.value,
-                do="correct the entry point of that distribution",
-            )
+    found = named_class(name, SHIPPED, ENTRY_POINTS, WiredDriver)
+    if found is not None:
+        return found
     near = difflib.get_close_matches(name, driver_names(), n=1)
     raise ConfigError(
         "there is no such driver",

@@ -19,7 +19,7 @@ from instruments.protocols import eurotherm_program as programs
 from instruments.protocols.eurotherm import AT_WORK, MODES, Cell, Mode, RegisterMap
 from instruments.protocols.eurotherm_program import FurnaceProgram
 from instruments.readout import judged
-from instruments.transports.modbus import ModbusLink
+from instruments.transports.modbus import ModbusLink, insist
 from instruments.transports.tcp import FIRST_PAUSE_S
 from sdl.core.errors import DeviceError, LinkError, ProtocolError
 from sdl.core.lab import Endpoint
@@ -312,17 +312,7 @@ class EurothermCore(Core):
 
         Not armed first, and repeated while time is left: to say it twice is harmless.
         """
-        until_s = time.monotonic() + TRY_STOP_S
-        while True:
-            self._link.link.hurry()
-            try:
-                self._make_safe(until_s)
-            except DeviceError:
-                time.sleep(FIRST_PAUSE_S)
-                if time.monotonic() >= until_s:
-                    raise
-            else:
-                return
+        insist(self._make_safe, self._link.link, TRY_STOP_S)
 
     def close(self) -> None:
         """Closes the connection."""

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from instruments.cores.core import Channel, Core, Identity, Show
-from instruments.transports.modbus import ModbusLink
+from instruments.transports.modbus import ModbusLink, insist
 from instruments.transports.tcp import FIRST_PAUSE_S
 from sdl.core.errors import DeviceError, LinkError
 from sdl.core.lab import EndpointText
@@ -129,17 +129,7 @@ class TimerCore(Core):
 
     def stop(self) -> None:
         """Pulses the stop coil until the contact is off, or time is up."""
-        until_s = time.monotonic() + TRY_STOP_S
-        while True:
-            self._link.link.hurry()
-            try:
-                self._stop_once(until_s)
-            except DeviceError:
-                time.sleep(FIRST_PAUSE_S)
-                if time.monotonic() >= until_s:
-                    raise
-            else:
-                return
+        insist(self._stop_once, self._link.link, TRY_STOP_S)
 
     def close(self) -> None:
         """Closes the connection."""

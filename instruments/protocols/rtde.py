@@ -36,7 +36,7 @@ class Kind(IntEnum):
     TEXT = 77
 
 
-_SIZES: dict[Kind, tuple[int, int]] = {
+_SIZES: dict[int, tuple[int, int]] = {
     Kind.VERSION: (4, 4),
     Kind.CONTROLLER: (19, 19),
     Kind.OUTPUTS: (4, LARGEST),
@@ -75,7 +75,7 @@ def frame(received: bytes) -> int | None:
     if len(received) < HEADER.size:
         return None
     size, kind = HEADER.unpack_from(received)
-    low, high = _SIZES.get(kind, (1, 0))  # type: ignore[call-overload]
+    low, high = _SIZES.get(kind, (1, 0))
     if not low <= size <= high:
         raise ValueError("an RTDE packet: a known type, and a size that such a packet has")
     return size if len(received) >= size else None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from instruments.drivers.job import Job
 from instruments.drivers.wired import WiredDriver
@@ -18,10 +17,10 @@ from sdl.chemistry.system import load_system
 from sdl.core.capabilities import StationKind
 from sdl.core.clock import MonotonicClock
 from sdl.core.errors import BusyError
-from sdl.core.lab import Endpoint, LabFile, LabStation
+from sdl.core.lab import Endpoint, LabFile, LabStation, with_endpoints
 from sdl.journal.blobs import MemoryBlobs
 from sdl.tasks.task import load_task
-from simulators.act import ActState
+from simulators.act import Act, ActState
 from simulators.laboratory import nominal_laboratory
 from simulators.wire.laboratory import SimulatedLaboratory
 from simulators.wire.proxy import FaultProxy
@@ -67,7 +66,7 @@ def workbench(
             proxies.append(stack.enter_context(FaultProxy(Endpoint.of(text))))
             return str(proxies[-1].endpoint)
 
-        settings = _mapped(room.simulators[station.name].settings, between)
+        settings = with_endpoints(room.simulators[station.name].settings, between)
         checked = driver.Settings.model_validate(settings)
         path = folder / "notebook.db"
         site = Site(
@@ -85,28 +84,33 @@ def workbench(
                 stack.callback(core.close)
             return made
 
-        def acts() -> list[Any]:
-            def look() -> list[Any]:
-                room.plant.tick()
-                return [act for act in world.acts() if act.station == station.name]
-
-            return room.ask(look)
-
         running = room.simulators[station.name]
-        yield (
-            Subject(
-                make=make,
-                job=job,
-                sent=lambda: sum(proxy.requests for proxy in proxies),
-                acts=lambda: len(acts()),
-                freeze=lambda: room.ask(running.freeze),
-                thaw=lambda: room.ask(running.thaw),
-                reboot=lambda: room.ask(running.reboot),
-                unsafe=lambda: ", ".join(a.label for a in acts() if a.state is ActState.RUNNING),
-                can_abort=can_abort,
-            ),
-            running,
+        subject = Subject(
+            make=make,
+            job=job,
+            sent=lambda: sum(proxy.requests for proxy in proxies),
+            acts=lambda: len(_acts(room, world, station.name)),
+            freeze=lambda: room.ask(running.freeze),
+            thaw=lambda: room.ask(running.thaw),
+            reboot=lambda: room.ask(running.reboot),
+            unsafe=lambda: _still_running(_acts(room, world, station.name)),
+            can_abort=can_abort,
         )
+        yield subject, running
+
+
+def _acts(room: SimulatedLaboratory, world: World, station: str) -> list[Act]:
+    """What a station has done so far."""
+
+    def look() -> list[Act]:
+        room.plant.tick()
+        return [act for act in world.acts() if act.station == station]
+
+    return room.ask(look)
+
+
+def _still_running(acts: Sequence[Act]) -> str:
+    return ", ".join(act.label for act in acts if act.state is ActState.RUNNING)
 
 
 def _world_with(station: LabStation) -> World:
@@ -131,12 +135,3 @@ def _bring(room: SimulatedLaboratory, world: World, station: str) -> None:
         return world.place(VIAL) == station
 
     until(lambda: room.ask(carry), f"{VIAL} stands in {station}", within_s=10.0)
-
-
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    """Settings with every endpoint changed."""
-    if isinstance(value, Mapping):
-        return {key: _mapped(each, change) for key, each in value.items()}
-    if isinstance(value, str) and value.startswith("tcp://"):
-        return change(value)
-    return value

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from pymodbus.pdu import ModbusPDU
 
 from instruments.protocols import modbus
-from instruments.transports.tcp import DEADLINE_S, TcpLink
-from sdl.core.errors import LinkError, ProtocolError
+from instruments.transports.tcp import DEADLINE_S, FIRST_PAUSE_S, TcpLink
+from sdl.core.errors import DeviceError, LinkError, ProtocolError
 from sdl.core.lab import Endpoint
+
+
+def insist(step: Callable[[float], None], link: TcpLink, within_s: float) -> None:
+    """Repeats a safe action that failed, while time is left: to say it twice is harmless.
+
+    Args:
+        step: The action; told when it must begin no further exchange (monotonic time, s).
+        link: Its back-off is skipped: a stop does not wait.
+        within_s: Wall time after which the action is not begun again, s.
+
+    Raises:
+        DeviceError: The last failure.
+    """
+    until_s = time.monotonic() + within_s
+    while True:
+        link.hurry()
+        try:
+            step(until_s)
+        except DeviceError:
+            time.sleep(FIRST_PAUSE_S)
+            if time.monotonic() >= until_s:
+                raise
+        else:
+            return
 
 
 class ModbusLink:

@@ -7,7 +7,7 @@ number of them may stand side by side.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
@@ -25,7 +25,7 @@ from sdl.chemistry.system import load_system
 from sdl.core.clock import MonotonicClock
 from sdl.core.command import Verb
 from sdl.core.errors import SdlError
-from sdl.core.lab import Endpoint, LabFile
+from sdl.core.lab import Endpoint, LabFile, with_endpoints
 from sdl.core.yaml import load
 from sdl.journal.blobs import MemoryBlobs
 from sdl.tasks.task import Task, load_task
@@ -47,19 +47,10 @@ def loopback_lab(**changes: Any) -> LabFile:
     with resources.as_file(resources.files("sdl.templates") / "loopback.yaml") as path:
         lab = load(path, LabFile, "the laboratory file")
     stations = tuple(
-        s.model_copy(update={"settings": _mapped(s.settings, lambda _: "tcp://127.0.0.1:0")})
+        s.model_copy(update={"settings": with_endpoints(s.settings, lambda _: "tcp://127.0.0.1:0")})
         for s in lab.stations
     )
     return lab.model_copy(update={"stations": stations, **changes})
-
-
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    """Settings with every endpoint changed."""
-    if isinstance(value, Mapping):
-        return {key: _mapped(each, change) for key, each in value.items()}
-    if isinstance(value, str) and value.startswith("tcp://"):
-        return change(value)
-    return value
 
 
 @dataclass
@@ -199,7 +190,7 @@ def _with_proxies(
                 mine.append(proxy)
                 return str(proxy.endpoint)
 
-            settings = _mapped(station.settings, stand_between)
+            settings = with_endpoints(station.settings, stand_between)
             station = station.model_copy(update={"settings": settings})
         stations.append(station)
     return lab.model_copy(update={"stations": tuple(stations)}), proxies

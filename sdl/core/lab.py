@@ -7,6 +7,7 @@ mean is checked by the driver (``instruments.registry``) and by its simulator.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, GetPydanticSchema, model_validator
@@ -74,6 +75,15 @@ EndpointText = Annotated[
     ),
 ]
 """An endpoint as it stands in a file: ``tcp://127.0.0.1:502``."""
+
+
+def with_endpoints(settings: Any, change: Callable[[str], str]) -> Any:
+    """Settings of a station with every endpoint changed, at whatever depth it stands."""
+    if isinstance(settings, Mapping):
+        return {key: with_endpoints(each, change) for key, each in settings.items()}
+    if isinstance(settings, str) and settings.startswith("tcp://"):
+        return change(settings)
+    return settings
 
 
 class LabStation(Station):

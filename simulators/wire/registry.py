@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from importlib.metadata import entry_points
 
 from sdl.core.errors import ConfigError
+from sdl.core.extras import named_class
 from sdl.core.lab import LabStation
 from simulators.wire.plant import Plant
 from simulators.wire.server import WireSimulator
@@ -42,23 +42,12 @@ def make_simulator(plant: Plant, station: LabStation) -> WireSimulator:
 
 
 def _class_of(station: LabStation) -> type[WireSimulator]:
-    driver = station.driver
-    if driver in SHIPPED:
-        module, _, name = SHIPPED[driver].partition(":")
-        return getattr(import_module(module), name)
-    for entry in entry_points(group=ENTRY_POINTS):
-        if entry.name == driver:
-            found = entry.load()
-            if isinstance(found, type) and issubclass(found, WireSimulator):
-                return found
-            raise ConfigError(
-                f"the simulator {driver} of {entry.dist and entry.dist.name} is no WireSimulator",
-                got=entry.value,
-                do="correct the entry point of that distribution",
-            )
+    found = named_class(station.driver, SHIPPED, ENTRY_POINTS, WireSimulator)
+    if found is not None:
+        return found
     raise ConfigError(
         f"there is no simulator for {station.name}",
-        got=f"driver: {driver}",
+        got=f"driver: {station.driver}",
         allowed=", ".join(simulator_names()),
         do="take a driver that has one, or leave the station out",
     )

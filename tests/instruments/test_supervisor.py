@@ -105,6 +105,7 @@ def test_nan_is_no_reading_below_a_limit(oven):
     oven.value = float("nan")
     watch.look()
     watch.require_clear("furnace_1")
+    assert (oven.stopped, watch.notes()) == (0, [])
 
 
 def test_the_stop_file_stops_everything_and_names_who_wrote_it(oven, tmp_path):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from instruments.drivers.job import Job, JobRecord, JobState
 from instruments.drivers.virtual import VirtualDriver, virtual_drivers
@@ -20,6 +20,7 @@ from sdl.tasks.task import Task
 from simulators.laboratory import Laboratory, draw_laboratory, laboratory_key
 from simulators.world import World
 
+D = TypeVar("D")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -87,6 +88,22 @@ def open_world(task: Task, seed: int, path: Path | None, campaign: str = "") -> 
 
 def _identity(task: Task, seed: int, campaign: str) -> str:
     return f"task {task.name} ({task.hash[:12]}), seed {seed}, campaign {campaign[:12] or 'none'}"
+
+
+def station_of(command: Command, drivers: Mapping[str, D]) -> D:
+    """The driver of a command's station.
+
+    Raises:
+        DeviceError: There is no such station.
+    """
+    driver = drivers.get(command.station)
+    if driver is None:
+        raise DeviceError(
+            f"there is no station for {command.id}",
+            got=command.station,
+            allowed=", ".join(drivers),
+        )
+    return driver
 
 
 class WorldLab(ABC):
@@ -169,14 +186,7 @@ class WorldLab(ABC):
         self.world.close()
 
     def _driver(self, command: Command) -> VirtualDriver:
-        driver = self._drivers.get(command.station)
-        if driver is None:
-            raise DeviceError(
-                f"there is no station for {command.id}",
-                got=command.station,
-                allowed=", ".join(self._drivers),
-            )
-        return driver
+        return station_of(command, self._drivers)
 
     def _record(self, command: Command) -> JobRecord:
         record = self._driver(command).record(command.id)

@@ -18,6 +18,7 @@ from instruments.engine import DocumentSink, Engine
 from instruments.plans import collect, start
 from instruments.site import Site
 from instruments.supervisor import Supervisor
+from sdl.campaign.labs.common import station_of
 from sdl.core.capabilities import Capabilities
 from sdl.core.command import Command, Inspection, LabEvent, Presence, Verb
 from sdl.core.errors import BusyError, DeviceError, LabError, LinkError, ProtocolError
@@ -225,14 +226,7 @@ class WiredLab:
     # -- inside -----------------------------------------------------------------------------------
 
     def _driver(self, command: Command) -> WiredDriver:
-        driver = self.drivers.get(command.station)
-        if driver is None:
-            raise DeviceError(
-                f"there is no station for {command.id}",
-                got=command.station,
-                allowed=", ".join(self.drivers),
-            )
-        return driver
+        return station_of(command, self.drivers)
 
     def _start(self, driver: WiredDriver, job: Job) -> None:
         plan = start(self.devices[driver.name], job, md={"lab_time_s": self.site.clock.now_s()})

@@ -307,3 +307,4 @@ def test_stop_is_repeated_while_time_is_left(scripted: Callable[..., Scripted]) 
     core = lone_core(scripted(flaky).endpoint)
     core.stop()
     core.close()
+    assert lost == [0]

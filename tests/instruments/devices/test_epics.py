@@ -43,7 +43,9 @@ def test_kinds_and_names(fake: Any) -> None:
 
 
 def test_a_move_to_where_it_is_ends_at_once(fake: Any) -> None:
-    fake.set(25.2).wait(5.0)
+    status = fake.set(25.2)
+    status.wait(5.0)
+    assert status.success
 
 
 def test_a_move_ends_when_the_furnace_is_there(fake: Any) -> None:

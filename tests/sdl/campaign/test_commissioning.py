@@ -53,7 +53,9 @@ def test_a_changed_station_starts_again(tmp_path):
 
 
 def test_what_is_not_real_needs_nothing(tmp_path):
-    require_commissioned(LAB.model_copy(update={"real": False}), tmp_path / "lab.yaml")
+    path = tmp_path / "lab.yaml"
+    require_commissioned(LAB.model_copy(update={"real": False}), path)
+    assert not record_path(path).exists()
 
 
 @pytest.mark.parametrize(("station", "item"), [("cellar", "stop"), ("mixer", "luck")])
