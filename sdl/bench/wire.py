@@ -35,6 +35,7 @@ from sdl.core.material import last_scan
 from sdl.core.recipe import Anneal
 from sdl.core.seeds import generator
 from sdl.journal.journal import Journal
+from simulators.act import ActState
 from simulators.stations import StationModel
 from simulators.wire.laboratory import SimulatedLaboratory
 
@@ -168,16 +169,16 @@ def kill_one(folder: Path, index: int) -> Survived:
             {"policy": "random", "budget": {"experiments": 2}, "in_flight": 2, "seed": index},
         )
         words = ["run", file, "--lab", folder / "lab.yaml", "--out", folder / "run", "--no-report"]
-        killed = _kill(words, folder / "run", place, rng)
+        killed = _kill(words, laboratory, place, rng)
         finish_sdl(["resume", folder / "run", "--no-report"])
         problems = problems_of(folder / "run", laboratory, place)
     return Survived(place, killed, tuple(problems))
 
 
-def _kill(words: list[str | Path], run: Path, place: str, rng: Any) -> bool:
+def _kill(words: list[str | Path], laboratory: SimulatedLaboratory, place: str, rng: Any) -> bool:
     if place == "anneal":
         process = start_sdl(words)
-        until_anneal(process, run)
+        _until_heating(process, laboratory)
         delay_s = float(rng.uniform(0.0, 0.4))  # the shortest program takes longer
         try:
             process.wait(timeout=delay_s)
@@ -187,6 +188,19 @@ def _kill(words: list[str | Path], run: Path, place: str, rng: Any) -> bool:
         process = start_sdl(words, f"{place}:{int(rng.integers(1, 5))}")
     process.communicate(timeout=TIMEOUT_S)
     return process.returncode == -signal.SIGKILL
+
+
+def _until_heating(process: subprocess.Popen[str], laboratory: SimulatedLaboratory) -> None:
+    """Waits until a furnace really runs a program."""
+
+    def heats() -> bool:
+        laboratory.plant.tick()
+        acts = laboratory.plant.world.acts()
+        return any(a.verb == Verb.ANNEAL and a.state is ActState.RUNNING for a in acts)
+
+    until_s = time.monotonic() + TIMEOUT_S
+    while process.poll() is None and time.monotonic() < until_s and not laboratory.ask(heats):
+        time.sleep(0.01)
 
 
 def until_anneal(process: subprocess.Popen[str], run: Path) -> None:

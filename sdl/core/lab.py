@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, GetPydanticSchema, model_validator
 from pydantic_core import core_schema
@@ -80,7 +80,8 @@ EndpointText = Annotated[
 def with_endpoints(settings: Any, change: Callable[[str], str]) -> Any:
     """Settings of a station with every endpoint changed, at whatever depth it stands."""
     if isinstance(settings, Mapping):
-        return {key: with_endpoints(each, change) for key, each in settings.items()}
+        inside = cast(Mapping[str, Any], settings)
+        return {key: with_endpoints(each, change) for key, each in inside.items()}
     if isinstance(settings, str) and settings.startswith("tcp://"):
         return change(settings)
     return settings
