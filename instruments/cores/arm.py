@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from instruments.cores.core import Channel, Core, Identity, Show
+from instruments.cores.once import Once
 from instruments.protocols import ur_dashboard as wire
 from instruments.protocols.ur_dashboard import ProgramState, RobotMode, SafetyStatus
 from instruments.transports.rtde import RegisterLink
@@ -111,6 +113,7 @@ class RobotArm(Core):
         self._registers = RegisterLink(
             name, rtde, outputs=(FINISHED, ERROR, GRIPPER), inputs=JOB, deadline_s=deadline_s
         )
+        self._seen = Once(self.shows)
 
     def identify(self) -> Identity:
         """Version of the controller's software; the protocols tell no serial number."""
@@ -125,8 +128,12 @@ class RobotArm(Core):
             return self.safety().value
         if channel == "program_state":
             return self.program_state().value
-        shows = self.shows()
+        shows = self._seen()
         return float(shows.finished_job if channel == "finished_job" else shows.in_gripper)
+
+    def glance(self) -> AbstractContextManager[None]:
+        """All registers are from the same packet."""
+        return self._seen.held()
 
     def mode(self) -> RobotMode:
         """What the arm is ready for. Raises ``LinkError`` or ``ProtocolError``."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import ClassVar, TypeVar
 
 from instruments.cores.core import Channel, Core, Identity, Show
+from instruments.cores.once import Once
 from instruments.protocols import mt_sics as wire
 from instruments.protocols.mt_sics import Weight, WeightState
 from instruments.readout import Value
@@ -79,6 +81,7 @@ class Balance(Core):
         super().__init__(name)
         self.settle_s = settle_s
         self.link = TcpLink(name, endpoint, deadline_s=deadline_s)
+        self._weight = Once(self.look)
 
     def identify(self) -> Identity:
         """Model (I2), serial number (I4) and firmware (I3); old balances know only the second."""
@@ -95,12 +98,16 @@ class Balance(Core):
             UnsettledError: There is no stable weight now.
             DeviceError: Overload, underload, an error of the balance.
         """
-        weight = self.look()
+        weight = self._weight()
         if channel == "stable":
             return weight.state.value
         if weight.mass_mg is None:
             raise self._no_weight(weight.state)
         return weight.mass_mg
+
+    def glance(self) -> AbstractContextManager[None]:
+        """The weight and what the balance says of it are from the same answer."""
+        return self._weight.held()
 
     def look(self) -> Weight:
         """What the balance shows at this moment; asked once more where an answer was lost."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import ClassVar
 
 from instruments.cores.core import Channel, Core, Identity, Show
+from instruments.cores.once import Once
 from instruments.protocols import door as wire
 from instruments.protocols.door import DoorState
 from instruments.transports.tcp import FIRST_PAUSE_S, TcpLink
@@ -74,6 +76,7 @@ class FurnaceDoor(Core):
         self._travel_s = travel_s
         self._start_s = start_s
         self._link = TcpLink(name, endpoint, deadline_s=deadline_s, per_query=True)
+        self._status = Once(self._look)
         self._moving = threading.Lock()
         self._stops = 0
 
@@ -84,10 +87,14 @@ class FurnaceDoor(Core):
 
     def fetch(self, channel: str) -> str:
         """State or position, from one status line."""
-        state, is_open = self._look()
+        state, is_open = self._status()
         if channel == "state":
             return state.value
         return "Open" if is_open else "Closed"
+
+    def glance(self) -> AbstractContextManager[None]:
+        """State and position are from the same status line."""
+        return self._status.held()
 
     def is_open(self) -> bool:
         """Whether the sensor says open.

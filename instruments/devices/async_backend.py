@@ -185,7 +185,7 @@ class ChannelBackend(AskedBackend):
         readout = seen.readout(name)
         return Reading(
             value=in_document(readout, self._channel),
-            timestamp=time.time() - readout.age_s,
+            timestamp=time.time() - seen.age_s(name),
             alarm_severity=0 if readout.ok else INVALID,
             message=readout.reason,
         )

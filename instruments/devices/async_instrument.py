@@ -32,6 +32,7 @@ from instruments.devices.async_backend import (
     PlateBackend,
     QualityBackend,
 )
+from instruments.devices.async_reading import OneLook, Pair
 from instruments.devices.order import late
 from instruments.devices.quality import AGE_LIMIT_S, Nameplate, attribute_of, main_settable
 from instruments.readout import Quality
@@ -41,12 +42,6 @@ SET_S = 10.0
 """Wall time within which an instrument takes a setting, s."""
 POLL_S = 1.0
 """Wall time between two values for subscribers, s."""
-
-_FORMATS = {
-    Show.HINTED: StandardReadableFormat.HINTED_UNCACHED_SIGNAL,
-    Show.NORMAL: StandardReadableFormat.UNCACHED_SIGNAL,
-    Show.CONFIG: StandardReadableFormat.CONFIG_SIGNAL,
-}
 
 
 class InstrumentMock(DeviceMock["AsyncInstrument"]):
@@ -94,10 +89,14 @@ class AsyncInstrument(StandardReadable):
     ) -> None:
         self.core = core
         asker = Asker(core, age_limit_s)
+        shown: dict[str, Pair] = {}
         for channel in core.channels:
-            self._add(channel, asker, poll_s)
+            pair = self._add(channel, asker, poll_s)
+            if pair is not None:
+                shown[channel.name] = pair
         self.age_s = SignalR(AgeBackend(asker, poll_s))
-        self.add_readables([self.age_s], StandardReadableFormat.UNCACHED_SIGNAL)
+        self._reading = OneLook(asker, shown, self.age_s)
+        self.add_readables([self._reading])
         nameplate = Nameplate(core)
         lines = {"model": "model", "serial_number": "serial", "firmware": "firmware"}
         constants = {
@@ -119,7 +118,7 @@ class AsyncInstrument(StandardReadable):
         """Names the device and its signals as the classic face does, whatever the separator."""
         super().set_name(name, child_name_separator="_")
 
-    def _add(self, channel: Channel, asker: Asker, poll_s: float) -> None:
+    def _add(self, channel: Channel, asker: Asker, poll_s: float) -> Pair | None:
         own, beside = attribute_of(channel.name), f"{channel.name}_quality"
         taken = next((n for n in (own, beside) if hasattr(self, n)), None)
         if taken is not None:
@@ -132,11 +131,13 @@ class AsyncInstrument(StandardReadable):
         make = SignalRW if channel.settable else SignalR
         setattr(self, own, make(ChannelBackend(asker, channel, poll_s), SET_S))
         if channel.show is Show.OMITTED:
-            return
-        self.add_readables([getattr(self, own)], _FORMATS[channel.show])
+            return None
         setattr(self, beside, SignalR(QualityBackend(asker, channel, poll_s)))
-        shown = Show.NORMAL if channel.show is Show.HINTED else channel.show
-        self.add_readables([getattr(self, beside)], _FORMATS[shown])
+        pair = Pair(channel, getattr(self, own), getattr(self, beside))
+        if channel.show is not Show.CONFIG:
+            return pair
+        self.add_readables([pair.value, pair.quality], StandardReadableFormat.CONFIG_SIGNAL)
+        return None
 
     def _constant(self, attribute: str, signal: SignalR[str]) -> None:
         setattr(self, attribute, signal)

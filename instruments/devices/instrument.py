@@ -39,7 +39,7 @@ from instruments.devices.signals import Described, Shown
 from sdl.core.errors import ConfigError
 
 SET_S = 10.0
-"""Wall time within which an instrument takes a setting, or is looked at, s."""
+"""Wall time within which an instrument takes a setting, s."""
 
 _KINDS = {
     Show.HINTED: Kind.hinted,
@@ -125,6 +125,9 @@ class QualitySignal(Shown):
 class InstrumentFace(Described):
     """A classic ophyd device over any core; made by ``face_of``. Nothing is asked before a reading.
 
+    There is nothing to trigger: ``read`` asks the instrument, for at most ``LOOK_S`` and one more
+    exchange, and holds the plan as long. The asynchronous face holds nothing.
+
     ``stop`` carries out the core's ``stop_action``, which stands in the configuration, and returns
     within ``STOP_S`` even from a frozen instrument. The RunEngine calls it on a pause too.
 
@@ -152,6 +155,9 @@ class InstrumentFace(Described):
     calibrated_on = Cpt(Shown, text=True, kind=Kind.config)
     stop_action = Cpt(Shown, text=True, kind=Kind.config)
 
+    trigger: Any = None
+    """None, so that a plan neither triggers it nor waits for that: two messages less a point."""
+
     def __init__(
         self,
         prefix: str = "",
@@ -169,7 +175,6 @@ class InstrumentFace(Described):
         self._nameplate = Nameplate(self.core)
         self._lock = threading.RLock()
         self._shown: Look | None = None
-        self._triggered: Look | None = None
         self._last: Look | None = None
         kwargs.setdefault("labels", {"instruments"})
         super().__init__(prefix, name=name, **kwargs)
@@ -205,20 +210,10 @@ class InstrumentFace(Described):
         identity = self._nameplate.read()
         return identity.serial if signal == "serial_number" else getattr(identity, signal)
 
-    def trigger(self) -> Any:
-        """Looks at the instrument, in a thread; the next ``read`` shows what was seen."""
-
-        def work() -> None:
-            self._triggered = self.look(self._read_channels())
-
-        return order(self, f"look at {self.core.name}", work, SET_S)
-
     def read(self) -> Any:
-        """Values, qualities and the age of what the last trigger saw, or of a new look."""
-        with self._lock:
-            seen, self._triggered = self._triggered, None
-            with self._showing(seen or self.look(self._read_channels())):
-                return super().read()
+        """Values, qualities and the age of one new look; blocks as long as that takes."""
+        with self._lock, self._showing(self.look(self._read_channels())):
+            return super().read()
 
     def read_configuration(self) -> Any:
         """Slow values, and who the instrument is; empty where it does not answer."""
@@ -237,11 +232,6 @@ class InstrumentFace(Described):
     def stage(self) -> list[object]:
         """Makes ready for readings; a second time changes nothing."""
         return [self] if self._staged is Staged.yes else super().stage()
-
-    def unstage(self) -> list[object]:
-        """Undoes ``stage``; a second time changes nothing."""
-        self._triggered = None
-        return super().unstage()
 
     def _read_channels(self) -> tuple[str, ...]:
         return tuple(c.name for c in documented(self.core) if c.show is not Show.CONFIG)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import SupportsFloat
 
 from instruments.cores.core import Channel, Core, Identity, Show
 from instruments.readout import Quality, Readout, Value, bad
 from sdl.core.errors import DeviceError, excerpt
 
-LOOK_S = 3.0
+LOOK_S = 2.0
 """Wall time after which a look asks no further channel, s; the one being asked still ends."""
 AGE_LIMIT_S = 30.0
 """A value older than this is stale, s of wall time, unless a device is given another limit."""
@@ -87,7 +87,9 @@ class Look:
         return max(map(self.age_s, self.readouts), default=math.nan)
 
     def readout(self, channel: str) -> Readout:
-        """A channel with its present age; beyond the limit it is stale and has no value.
+        """A channel as it may be shown now: beyond the age limit it is stale and has no value.
+
+        Its ``age_s`` is that at the look; ``age_s`` of the look is the present one.
 
         Raises:
             KeyError: The channel was not asked for.
@@ -96,7 +98,7 @@ class Look:
         if readout.ok and age_s > self.age_limit_s:
             reason = f"{age_s:.1f} s old, at most {self.age_limit_s:g} s are allowed"
             return bad(Quality.STALE, readout.unit, readout.source, reason, age_s)
-        return replace(readout, age_s=age_s)
+        return readout
 
 
 def look(core: Core, channels: Iterable[str], age_limit_s: float = AGE_LIMIT_S) -> Look:

@@ -51,7 +51,7 @@ class JournalRate:
 
 
 def measure_journal_rate(
-    runs: int = 20, points: int = 97, batch: int = BATCH, turns: int = 5
+    runs: int = 20, points: int = 97, batch: int = BATCH, turns: int = 9
 ) -> JournalRate:
     """Writes the same runs in both ways, in turns, and takes the median of each.
 

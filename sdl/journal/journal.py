@@ -25,6 +25,7 @@ from sdl.journal.boot import boot
 from sdl.journal.chain import Head, Record
 from sdl.journal.documents import Document, Documents
 from sdl.journal.lock import OwnerLock
+from sdl.journal.prepared import Prepared
 from sdl.journal.reading import read_records, stored_documents
 from sdl.journal.records import decode, seal
 from sdl.journal.store import Backend, Location, clear_errors, connect, explain, locate
@@ -49,6 +50,9 @@ class Journal:
         self._owner = owner
         self._head = Head()
         self._pid = os.getpid()
+        self._insert_event = Prepared(insert(tables.events).inline(), _EVENT)
+        self._insert_document = Prepared(insert(tables.documents).inline(), _DOCUMENT)
+        self._fence = Prepared(_FENCE)
         self._mutex = threading.RLock()
         self._closed = False
         self._lock = _lock(location, begun is not None) if owner else None
@@ -291,7 +295,7 @@ class Journal:
 
     def _check_fence(self) -> None:
         """Refuses when another controller has taken over or anything else was written."""
-        newest, last = self._connection.execute(_FENCE).one()
+        newest, last = self._fence.one(self._connection)
         if newest != self.epoch or last != self._head.seq:
             raise JournalLockedError(
                 "another controller has taken over this campaign; nothing was written",
@@ -303,31 +307,16 @@ class Journal:
 
     def _insert(self, records: Sequence[Record], waiting: Sequence[Document]) -> None:
         if records:
-            rows = [
-                {
-                    "seq": r.seq,
-                    "kind": r.kind,
-                    "version": r.version,
-                    "time_s": r.time_s,
-                    "epoch": r.epoch,
-                    "payload": r.payload,
-                    "checksum": r.checksum,
-                }
-                for r in records
-            ]
-            self._connection.execute(_INSERT_EVENT, rows)
+            events = ({name: getattr(record, name) for name in _EVENT} for record in records)
+            self._insert_event.write(self._connection, events)
         if waiting:
-            self._connection.execute(
-                _INSERT_DOCUMENT,
-                [
-                    {"name": d.name, "run": d.run, "epoch": self.epoch, "doc": d.doc}
-                    for d in waiting
-                ],
-            )
+            epoch = self.epoch
+            rows = ({"name": d.name, "run": d.run, "epoch": epoch, "doc": d.doc} for d in waiting)
+            self._insert_document.write(self._connection, rows)
 
 
-_INSERT_EVENT = insert(tables.events)
-_INSERT_DOCUMENT = insert(tables.documents)
+_EVENT = ("seq", "kind", "version", "time_s", "epoch", "payload", "checksum")
+_DOCUMENT = ("name", "run", "epoch", "doc")
 _FENCE = select(
     select(func.max(tables.owners.c.epoch)).scalar_subquery(),
     select(func.max(tables.events.c.seq)).scalar_subquery(),

@@ -168,7 +168,8 @@ class TiledRuns:
                 where=self.address,
             ) from err
         except (ValidationError, ValueError, TypeError, KeyError, RuntimeError) as err:
-            if self._connected is None:  # the server wants a key and there is nobody to ask
+            asked_for_key = self._connected is None and not isinstance(err, ValidationError)
+            if asked_for_key:  # the server wants a key and there is nobody to ask
                 raise self._status(uid, 401, _first_line(err)) from err
             raise RunRefusedError(
                 "this run cannot be stored in Tiled",

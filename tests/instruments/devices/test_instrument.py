@@ -22,6 +22,7 @@ from instruments.cores.core import Channel, Show
 from instruments.devices import instrument, quality
 from instruments.devices.fake import FakeCore
 from instruments.devices.instrument import InstrumentFace, face_of
+from instruments.readout import Quality
 from sdl.core.errors import ConfigError, DeviceError, LinkError
 
 
@@ -47,8 +48,9 @@ def test_a_face_is_made_once_and_asks_nothing_before_a_reading(core: HotPlate) -
     assert face_of(HotPlate) is face_of(HotPlate)
     assert core.asked == []
     assert "plates" in face._ophyd_labels_
-    for protocol in (Readable, Triggerable, Stoppable, Movable):
+    for protocol in (Readable, Stoppable, Movable):
         assert isinstance(face, protocol)
+    assert not isinstance(face, Triggerable)
 
 
 def test_description_has_units_limits_precision_and_kinds(face: Any) -> None:
@@ -111,15 +113,13 @@ def test_an_old_value_is_stale_and_not_shown(core: HotPlate) -> None:
     assert shown["age_s"] >= 6.0
 
 
-def test_what_was_triggered_long_ago_is_stale(
-    face: Any, core: HotPlate, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    face.trigger().wait(5.0)
+def test_what_was_seen_long_ago_is_stale(face: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = face.look(["temperature_c"])
+    assert seen.readout("temperature_c").ok
     now_s = time.monotonic()
     monkeypatch.setattr(quality.time, "monotonic", lambda: now_s + 60.0)
-    shown = values(face)
-    assert shown["temperature_c_quality"] == "stale"
-    assert math.isnan(shown["temperature_c"])
+    old = seen.readout("temperature_c")
+    assert (old.quality, old.value) == (Quality.STALE, None)
     assert values(face)["temperature_c_quality"] == "good"
 
 
