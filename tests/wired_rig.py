@@ -44,7 +44,7 @@ class Rig:
         self.station = station
         file = load(LOOPBACK, LabFile)
         changed = {**file.station(station).settings, "link": FREE, **settings}
-        if "door" in changed:
+        if changed.get("door"):
             changed["door"] = {**changed["door"], "link": FREE}
         one = file.station(station).model_copy(update={"settings": changed})
         lab = file.model_copy(update={"stations": (one,)})

@@ -122,13 +122,20 @@ class EurothermCore(Core):
         return Identity(model=self.regs.model)
 
     def glance(self) -> AbstractContextManager[None]:
-        """Process value, setpoints and output in one exchange, flags and mode once each."""
+        """Values in one exchange, what the programmer does in another; flags.
+
+        Between the registers asked for lie some that no parameter has: the handbook of the 2000
+        series says that their values are undefined, not that they are refused.
+        """
         regs = self.regs
         first, last = min(regs.pv, regs.output), max(regs.pv, regs.working_sp)
-        size = 2 if regs.floats else 1
-        start = 0x8000 + 2 * first if regs.floats else first
-        singles = ((each, 1) for each in (regs.mode, regs.status, regs.sensor_break))
-        return self._link.snapshot((start, size * (last - first + 1)), *singles)
+        values = [(first, last - first + 1), (regs.time_left, 1)]
+        programmer = [(each, 1) for each in (regs.mode, regs.segment, regs.status)]
+        single = [(regs.sensor_break, 1)]
+        if not regs.floats:
+            return self._link.snapshot([*values, *programmer], single)
+        floats = [(0x8000 + 2 * start, 2 * count) for start, count in values]
+        return self._link.snapshot(floats, programmer, single)
 
     def limits(self, channel: str) -> tuple[float | None, float | None]:
         """The setpoint's are the station's."""

@@ -7,21 +7,22 @@ broke in the middle of a start, tag, state and boot id tell what happened.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
 from instruments.cores.core import Core
 from instruments.cores.epics_furnace import AT_WORK, EpicsFurnaceCore, PvProgram, State, same
+from instruments.drivers.furnace_reach import FurnaceReach, Hatch
 from instruments.drivers.furnace_watch import FurnaceWatch, Look
 from instruments.drivers.job import Job, JobState
+from instruments.drivers.patience import asked_again
 from instruments.drivers.wired import Note, Progress, WiredDriver
 from instruments.site import Site
 from sdl.core.capabilities import Station
 from sdl.core.command import Command, Inspection, Presence, Verb
-from sdl.core.errors import BusyError, ConfigError, DeviceError, LinkError
+from sdl.core.errors import BusyError, ConfigError, DeviceError
 from sdl.core.lab import EndpointText
 from sdl.core.model import Frozen, content_hash
 from sdl.core.recipe import Gas
@@ -39,6 +40,10 @@ class EpicsFurnaceSettings(Frozen):
     """TCP address of the IOC's Channel Access server: ``10.0.0.7:5064``; no search is made."""
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_:.\-]{1,40}$")]
     """Of its PVs, as ``SDL:F1:``."""
+    open_below_c: float = 60.0
+    """Temperature below which the furnace counts as cold, degC."""
+    opens_hot: bool = False
+    """Whether the arm may reach in while it is hot and no program is at work."""
 
     @field_validator("address", mode="before")
     @classmethod
@@ -81,6 +86,10 @@ class EpicsFurnaceStation(WiredDriver):
         self.core = EpicsFurnaceCore(
             station.name, settings.address, settings.prefix, highest_c=self.highest_c
         )
+        self._reach = FurnaceReach(
+            station.name, site, below_c=settings.open_below_c, hot=settings.opens_hot
+        )
+        site.doors[station.name] = Hatch(self.may_open)
         self._written: Job | None = None
         self._watches: dict[str, FurnaceWatch] = {}
 
@@ -100,6 +109,11 @@ class EpicsFurnaceStation(WiredDriver):
     def remaining_s(self) -> float:
         """Time left of the running program, s; 0 when none runs."""
         return self.core.number("remaining_s")
+
+    def may_open(self) -> None:
+        """Looks whether the arm may reach in now; see ``FurnaceReach.require``."""
+        state = self.core.state()
+        self._reach.require(f"state {state}" if state in AT_WORK else "", self.temperature_c)
 
     def check(self, job: Job) -> None:
         """Temperature, dwell, ramp, gas and cooling."""
@@ -161,6 +175,7 @@ class EpicsFurnaceStation(WiredDriver):
             "start_c": self.core.number("temperature_c"),
             "ran": False,
             "halted": "",
+            "believed": True,
         }
 
     def act(self, job: Job, note: Note) -> None:
@@ -174,7 +189,7 @@ class EpicsFurnaceStation(WiredDriver):
     def halt(self, note: Note) -> None:
         """Ends the program; the furnace cools by itself."""
         self.core.stop()
-        self.site.notebook.write(self.name, note["label"], {"halted": "stopped on order"})
+        self._note_down(note, {"halted": "stopped on order"})
 
     def progress(self, note: Note) -> Progress:
         """State, tag and boot id of the IOC, and its thermocouple; makes it safe where it is wrong.
@@ -182,28 +197,28 @@ class EpicsFurnaceStation(WiredDriver):
         Raises:
             LinkError: No answer, or nonsense: asked again later.
         """
-        with self._asked_again():
+        with asked_again(self.name):
             boot, tag, state = self.core.text("boot"), self.core.text("tag"), self.core.state()
             if boot != note["boot"]:
-                return self._aborted("its IOC was restarted and lost the program", note)
+                return self._ended("its IOC was restarted and lost the program", note)
             if tag != note["tag"] or state is State.IDLE:
-                return self._aborted(f"its IOC is {state} with tag {tag!r}, not this job's", note)
+                return self._ended(f"its IOC is {state} with tag {tag!r}, not this job's", note)
             if state is State.COMPLETE:
                 return self._complete(note)
             if state is State.ABORTED:
-                return self._aborted(note["halted"] or "the program was stopped", note)
+                return self._ended(note["halted"] or "the program was stopped", note)
             if state is State.RUNNING:
                 wrong = self._watch(note)
                 # A program that ended during the look shows the setpoint of a furnace at rest.
                 if wrong and self.core.state() is State.RUNNING:
                     self.core.stop()
-                    self.site.notebook.write(self.name, note["label"], {"halted": wrong})
+                    self._note_down(note, {"halted": wrong, "believed": False})
             left_s = self.core.number("remaining_s")
             return Progress(JobState.RUNNING, self.site.clock.now_s() + left_s)
 
     def found(self, command: Command, note: Note) -> Inspection:
         """Tag, state and boot id tell; after a restart of the IOC only a note that it ran does."""
-        with self._asked_again():
+        with asked_again(self.name):
             boot, tag, state = self.core.text("boot"), self.core.text("tag"), self.core.state()
         seen = f"{self.name} is {state} with tag {tag!r}; noted was {note['tag']!r}"
         if boot != note["boot"]:
@@ -240,25 +255,19 @@ class EpicsFurnaceStation(WiredDriver):
         wrong = watch.judge(look)
         return f"{wrong}; the heater was switched off" if wrong else ""
 
-    def _aborted(self, why: str, note: Note) -> Progress:
+    def _ended(self, why: str, note: Note) -> Progress:
+        """Of a job that did not go as ordered: its samples are not at hand before it is cold."""
         error = f"{self.name}: {why}; what {', '.join(note['samples'])} saw is not what was ordered"
-        return Progress(JobState.ABORTED, self.site.clock.now_s(), error=error)
+        aborted = Progress(JobState.ABORTED, self.site.clock.now_s(), error=error)
+        if not note.get("believed", True) or self.core.is_sensor_broken():
+            return self._reach.distrusted(note, aborted)
+        left_s = self._reach.cold_in_s(self.temperature_c())
+        if left_s < 0.0:
+            return aborted
+        return Progress(JobState.RUNNING, self.site.clock.now_s() + left_s)
 
-    @contextmanager
-    def _asked_again(self) -> Iterator[None]:
-        """Turns what the IOC says wrongly into "not known yet": its program goes on."""
-        try:
-            yield
-        except LinkError:
-            raise
-        except DeviceError as err:
-            raise LinkError(
-                f"{self.name} cannot be asked now: {err.what}",
-                got=err.got,
-                allowed=err.allowed,
-                do="asked again; look at the IOC if this goes on",
-                where=self.name,
-            ) from err
+    def _note_down(self, note: Note, what: Mapping[str, Any]) -> None:
+        self.site.notebook.write(self.name, note["label"], what)
 
 
 def program_of(args: Mapping[str, Any]) -> PvProgram:

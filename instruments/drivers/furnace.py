@@ -14,6 +14,7 @@ from instruments.cores.core import Core
 from instruments.cores.door import FurnaceDoor
 from instruments.cores.eurotherm import EurothermCore, Watchdog
 from instruments.drivers.furnace_energy import estimated_kwh
+from instruments.drivers.furnace_reach import FurnaceReach, Hatch
 from instruments.drivers.furnace_settings import EurothermSettings
 from instruments.drivers.furnace_watch import FurnaceWatch, Look
 from instruments.drivers.job import Job, JobState
@@ -21,7 +22,6 @@ from instruments.drivers.patience import asked_again
 from instruments.drivers.wired import Note, Progress, WiredDriver
 from instruments.protocols.eurotherm import AT_WORK, MAPS, Mode
 from instruments.protocols.eurotherm_program import (
-    COOLING_C_PER_MIN,
     DWELL_SEGMENT,
     ROOM_C,
     FurnaceProgram,
@@ -48,7 +48,7 @@ class EurothermStation(WiredDriver):
 
     Args:
         station: Name and limits.
-        site: What the laboratory's drivers share; gets the furnace's door.
+        site: What the laboratory's drivers share; gets the furnace's door, or a hatch for it.
         settings: Where it is, what model, which gas is which event.
 
     Raises:
@@ -91,11 +91,13 @@ class EurothermStation(WiredDriver):
             time_unit=settings.time_unit or "",
             watchdog=watchdog,
         )
+        door = settings.door
+        hot = settings.opens_hot if door is None else door.opens_hot
+        self._reach = FurnaceReach(station.name, site, below_c=settings.open_below_c, hot=hot)
         self.door: FurnaceDoor | None = None
-        if settings.door is not None:
-            door = settings.door
+        if door is not None:
             self.door = FurnaceDoor(f"{station.name}_door", door.link, door.name, self.may_open)
-            site.doors[station.name] = self.door
+        site.doors[station.name] = self.door or Hatch(self.may_open)
         self._written: Job | None = None
         self._watches: dict[str, FurnaceWatch] = {}
 
@@ -117,19 +119,9 @@ class EurothermStation(WiredDriver):
         return self.core.number("remaining_s") if self.core.mode() in AT_WORK else 0.0
 
     def may_open(self) -> None:
-        """Looks whether the door may be opened now: no program at work, and cold or allowed hot.
-
-        Raises:
-            DeviceError: It must stay shut.
-        """
+        """Looks whether the arm may reach in now; see ``FurnaceReach.require``."""
         mode = self.core.mode()
-        if mode in AT_WORK:
-            raise self._stays_shut(f"mode {mode.value}", "no program at work")
-        allowed_hot = self.settings.door is not None and self.settings.door.opens_hot
-        temperature_c = self.temperature_c()
-        if temperature_c >= self.settings.open_below_c and not allowed_hot:
-            allowed = f"below {self.settings.open_below_c:g} degC"
-            raise self._stays_shut(f"{temperature_c:.1f} degC", allowed)
+        self._reach.require(f"mode {mode.value}" if mode in AT_WORK else "", self.temperature_c)
 
     def check(self, job: Job) -> None:
         """Temperature, dwell, ramp, gas and cooling; and that the registers can hold them."""
@@ -236,7 +228,7 @@ class EurothermStation(WiredDriver):
             if note["halted"]:
                 return self._cooling(note)
             if self.core.is_sensor_broken():
-                return self._shut_down("the thermocouple is broken")
+                return self._reach.distrusted(note, self._shut_down("the thermocouple is broken"))
             mode, held = self.core.mode(), self.core.held()
             wrong = self._lost(note, mode, held)
             if wrong:
@@ -252,7 +244,7 @@ class EurothermStation(WiredDriver):
                     # It reads, and shows when the samples may be reached.
                     self._note_down(note, {"halted": ended.error})
                     return self._cooling({**note, "halted": ended.error})
-                return ended
+                return self._reach.distrusted(note, ended)
             left_s = self.core.believed("remaining_s")
             return Progress(JobState.RUNNING, self.site.clock.now_s() + left_s)
 
@@ -323,10 +315,9 @@ class EurothermStation(WiredDriver):
     def _cooling(self, note: Note) -> Progress:
         """After a stop: the samples are not at hand before the furnace is cold."""
         temperature_c = self.core.believed("temperature_c")
-        left_c = temperature_c - self.settings.open_below_c
-        if left_c < 0.0:
+        left_s = self._reach.cold_in_s(temperature_c)
+        if left_s < 0.0:
             return self._aborted(str(note["halted"]))
-        left_s = left_c / COOLING_C_PER_MIN * 60.0
         return Progress(JobState.RUNNING, self.site.clock.now_s() + left_s)
 
     def _shut_down(self, reason: str) -> Progress:
@@ -377,12 +368,3 @@ class EurothermStation(WiredDriver):
 
     def _note_down(self, note: Note, what: Mapping[str, Any]) -> None:
         self.site.notebook.write(self.name, note["label"], what)
-
-    def _stays_shut(self, got: str, allowed: str) -> DeviceError:
-        return DeviceError(
-            f"the door of {self.name} must not be opened now",
-            got=got,
-            allowed=allowed,
-            do="wait; nothing was moved",
-            where=self.name,
-        )

@@ -31,6 +31,8 @@ class EurothermSettings(Frozen):
     gas_events: dict[Gas, Annotated[int, Field(ge=0, le=255)]]
     """Event outputs that set each gas, as the controller's segments hold them."""
     door: DoorSettings | None = None
+    opens_hot: bool = False
+    """Without a door of ours: whether the arm may reach in while it is hot and no program runs."""
     open_below_c: float = 60.0
     """Temperature below which the furnace counts as cold, degC."""
     lowest_c: float = 0.0
@@ -49,6 +51,8 @@ class EurothermSettings(Frozen):
     def _consistent(self) -> Self:
         if len(set(self.gas_events.values())) < len(self.gas_events):
             raise ValueError("two gases have the same event code; allowed: a code for each gas")
+        if self.opens_hot and self.door is not None:
+            raise ValueError("opens_hot stands beside a door; allowed: opens_hot of the door")
         if (self.watchdog_s is None) is not (self.watchdog_action is None):
             raise ValueError("allowed: watchdog_s and watchdog_action together, or neither")
         if self.watchdog_s is not None and MAPS[self.model].watchdog_timeout is None:

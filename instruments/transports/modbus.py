@@ -14,6 +14,9 @@ from instruments.transports.tcp import DEADLINE_S, FIRST_PAUSE_S, TcpLink
 from sdl.core.errors import DeviceError, LinkError, ProtocolError
 from sdl.core.lab import Endpoint
 
+Span = tuple[int, int]
+"""First register and count."""
+
 
 def insist(step: Callable[[float], None], link: TcpLink, within_s: float) -> None:
     """Repeats a safe action that failed, while time is left: to say it twice is harmless.
@@ -39,6 +42,11 @@ def insist(step: Callable[[float], None], link: TcpLink, within_s: float) -> Non
             return
 
 
+def is_refusal(err: ProtocolError) -> bool:
+    """Whether the device answered with an exception: it is in step, and does not do this."""
+    return "refused" in err.what
+
+
 class ModbusLink:
     """One Modbus unit behind one TCP connection.
 
@@ -61,6 +69,7 @@ class ModbusLink:
         self._transaction = 0
         self._counting = threading.Lock()
         self._seen = threading.local()
+        self._apart: set[Span] = set()
 
     def read(self, address: int, count: int = 1) -> list[int]:
         """Holding registers, 0 to 65535 each."""
@@ -70,29 +79,49 @@ class ModbusLink:
         return self._ask(modbus.read_registers(address, count))
 
     @contextmanager
-    def snapshot(self, *blocks: tuple[int, int]) -> Iterator[None]:
-        """Reads blocks of holding registers once; what this thread reads inside comes from them.
+    def snapshot(self, *groups: Sequence[Span]) -> Iterator[None]:
+        """Reads holding registers once; what this thread reads inside comes from them.
 
-        A block that the device does not give whole is left out: its registers are then read one
-        by one, each with its own error.
+        A group is read in one request from its first register to its last, with what lies between.
+        A device that refuses that is asked for each span from then on; what it does not give is
+        left out: those registers are then read one by one, each with its own error.
 
         Args:
-            blocks: First address and count of each.
+            groups: Spans that lie within 125 registers of each other.
         """
         registers: dict[int, int] = {}
         try:
-            for first, count in blocks:
+            for group in groups:
                 try:
-                    values = self._ask(modbus.read_registers(first, count))
+                    self._read_group(group, registers)
                 except LinkError:
                     break
-                except ProtocolError:
-                    continue
-                registers.update(zip(range(first, first + count), values, strict=True))
             self._seen.registers = registers
             yield
         finally:
             self._seen.registers = {}
+
+    def _read_group(self, group: Sequence[Span], registers: dict[int, int]) -> None:
+        first = min(start for start, _ in group)
+        whole = (first, max(start + count for start, count in group) - first)
+        if whole not in self._apart:
+            try:
+                registers.update(self._read_span(whole))
+                return
+            except ProtocolError as err:
+                if not is_refusal(err):
+                    return
+                self._apart.add(whole)
+        for span in group if len(group) > 1 else ():
+            try:
+                registers.update(self._read_span(span))
+            except ProtocolError:
+                continue
+
+    def _read_span(self, span: Span) -> Iterator[tuple[int, int]]:
+        first, count = span
+        values = self._ask(modbus.read_registers(first, count))
+        return zip(range(first, first + count), values, strict=True)
 
     def read_inputs(self, address: int, count: int = 1) -> list[int]:
         """Input registers, 0 to 65535 each."""
@@ -135,7 +164,7 @@ class ModbusLink:
             answer = self.link.exchange(sent, modbus.frame)
             return modbus.decode(answer, request, self._unit, transaction, self.name)
         except ProtocolError as err:
-            if "refused" not in err.what:
+            if not is_refusal(err):
                 # Out of step with the device: the next exchange starts on a new connection.
                 self.link.close()
             raise

@@ -38,6 +38,8 @@ ALARM_MARGIN_C = 10.0
 """Alarm 1 comes so far above the setpoint's high limit (assumption: 5 to 25)."""
 HIGHEST_C = 1200.0
 """Range of a controller whose station names no highest temperature, degC."""
+UNDEFINED = 0x5555
+"""What stands at an address that no parameter has, in a block where others have one."""
 SETPOINTS = ("target_sp", "sp1", "sp2")
 
 
@@ -86,6 +88,9 @@ class EurothermSimulator(WireSimulator, Bank):
         self.highest_c = station.max_temperature_c or HIGHEST_C
         self.thermocouple = Thermocouple(plant.world.seed, station.name)
         self.run: Run | None = None
+        self.reads_gaps = True
+        """Whether a block may hold addresses that no parameter has (handbook of the 2000 series:
+        an undefined value is returned; not known of the EPC). A block of such alone is refused."""
         self.ran_open: list[str] = []
         """Acts that were started while the door stood open."""
         self.wall_s: Callable[[], float] = time.monotonic
@@ -215,18 +220,21 @@ class EurothermSimulator(WireSimulator, Bank):
         """16-bit integers, or float32 halves of the EPC's upper range."""
         self._hear()
         now = self._look()
-        if not self._mirrored(address, count):
-            spots = range(address, address + count)
-            registers = [self._register(spot) for spot in spots]
-            return [
-                register.word(self._value(spot, register, now))
-                for spot, register in zip(spots, registers, strict=True)
-            ]
-        words: list[int] = []
-        for spot in range((address - at.MIRROR) // 2, (address - at.MIRROR + count) // 2):
-            value = self._value(spot, self._register(spot), now)
-            words += struct.unpack(">HH", struct.pack(">f", value))
-        return words
+        mirrored = self._mirrored(address, count)
+        first, last = address, address + count
+        if mirrored:
+            first, last = (first - at.MIRROR) // 2, (last - at.MIRROR) // 2
+        spots = range(first, last)
+        if not self.reads_gaps or not any(spot in self.map for spot in spots):
+            spots = [spot for spot in spots if self._register(spot)]
+        return [word for spot in spots for word in self._words(spot, now, wide=mirrored)]
+
+    def _words(self, spot: int, now: Situation, *, wide: bool) -> Sequence[int]:
+        if spot not in self.map:
+            return [UNDEFINED, UNDEFINED] if wide else [UNDEFINED]
+        register = self._register(spot)
+        value = self._value(spot, register, now)
+        return struct.unpack(">HH", struct.pack(">f", value)) if wide else [register.word(value)]
 
     def inputs(self, address: int, count: int) -> Sequence[int]:
         """The same: Eurotherm controllers make no difference."""

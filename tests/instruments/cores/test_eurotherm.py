@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from instruments.cores.core import STOP_S
+from instruments.cores.core import STOP_S, Show
 from instruments.cores.eurotherm import EurothermCore, Watchdog
+from instruments.devices.quality import look
+from instruments.protocols import modbus as modbus_protocol
 from instruments.protocols.eurotherm import EPC3000, MAPS, SERIES_2400, Mode
 from instruments.protocols.eurotherm_program import FurnaceProgram
 from instruments.readout import Quality
@@ -26,7 +28,7 @@ BOTH = pytest.mark.parametrize("station", ["furnace_1", "furnace_2"], ids=["epc3
 
 @pytest.fixture
 def rig(station: str, tmp_path: Path) -> Iterator[Rig]:
-    with Rig(station, tmp_path) as rig:
+    with Rig(station, tmp_path, time_unit=None) as rig:
         yield rig
 
 
@@ -93,6 +95,40 @@ def reading(words: dict[int, int]) -> Callable[[bytes], bytes]:
         return head + struct.pack(">HHB", 0, len(body) + 1, request[6]) + body
 
     return answer
+
+
+def shown_by(core: EurothermCore) -> dict[str, object]:
+    names = [c.name for c in core.channels if c.show is not Show.CONFIG]
+    seen = look(core, names)
+    assert all(seen.readout(name).ok for name in names)
+    return {name: seen.readout(name).value for name in names}
+
+
+@BOTH
+def test_a_look_takes_few_exchanges_and_a_device_that_refuses_blocks_more(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = core_of(rig)
+    asked: list[tuple[int, int]] = []
+    ask = modbus_protocol.read_registers
+
+    def counted(address: int, count: int) -> object:
+        asked.append((address, count))
+        return ask(address, count)
+
+    monkeypatch.setattr(modbus_protocol, "read_registers", counted)
+    by_block = shown_by(core)
+    assert len(asked) == (4 if core.regs is EPC3000 else 3)  # the unit of its times is asked too
+    rig.simulated.ask(lambda: setattr(rig.simulator, "reads_gaps", False))
+    asked.clear()
+    one_by_one = shown_by(core)
+    tried = len(asked)
+    asked.clear()
+    shown_by(core)
+    blocks = 2 if core.regs is EPC3000 else 1
+    assert tried == len(asked) + blocks  # no block is tried again
+    for name in ("mode", "setpoint_c", "segment", "remaining_s", "sensor_break"):
+        assert by_block[name] == one_by_one[name]
 
 
 @pytest.fixture

@@ -191,8 +191,15 @@ def test_a_restarted_ioc_aborts_the_step(there: Room, station: EpicsFurnaceStati
     there.ask(there.simulator.reboot)
     record = station.record("c1")
     assert record is not None
+    assert record.state is JobState.RUNNING  # its samples are not at hand yet
+    with pytest.raises(DeviceError, match="below 60 degC"):
+        station.site.doors[station.name].open()
+    there.wait(record.end_s - record.start_s)
+    record = station.record("c1")
+    assert record is not None
     assert record.state is JobState.ABORTED
     assert "restarted" in record.error
+    station.site.doors[station.name].open()
     assert "s1" in record.error
     assert station.core.number("setpoint_c") == 25.0
 

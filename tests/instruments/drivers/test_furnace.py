@@ -292,8 +292,39 @@ def test_fault_9_thermocouple_break(rig: Rig, station: str) -> None:
     assert "thermocouple is broken; the heater was switched off" in record.error
     assert rig.driver.core.mode() is Mode.RESET
     assert acts(rig)[0].state is not ActState.COMPLETE
-    with pytest.raises(DeviceError, match="sensor break"):
+    with pytest.raises(DeviceError, match="S1, S2 of c1: the thermocouple is broken"):
         rig.driver.may_open()
+
+
+def test_fault_9_vials_of_a_furnace_that_was_not_believed_are_left_for_a_person(rig: Rig) -> None:
+    start_job(rig.driver, JOB)
+    assert through(rig, 600.0, 1).state is JobState.RUNNING
+    device(rig, "stick")  # far below the heat at which the furnace counts as hot
+    record = through(rig, 3600.0, 12)
+    assert record.state is JobState.ABORTED
+    rig.restarted()
+    rig.turn(2 * COOL_S)
+    with pytest.raises(DeviceError, match="stands at"):
+        rig.driver.may_open()
+    for sample in JOB.samples:  # `sdl release`: a person took them out and mended it
+        rig.site.notebook.put(sample, "rack")
+    device(rig, "mend")
+    rig.driver.may_open()
+
+
+def test_a_furnace_without_a_door_is_asked_before_the_arm_reaches_in(tmp_path: Path) -> None:
+    with Rig("furnace_1", tmp_path, door=None) as rig:
+        rig.put("S1", "S2")
+        hatch = rig.site.doors["furnace_1"]
+        hatch.open()
+        hatch.shut()
+        start_job(rig.driver, JOB)
+        through(rig, RAMP_S, 2)
+        with pytest.raises(DeviceError, match="must not be opened now; got mode run"):
+            hatch.open()
+        rig.driver.abort("c1")
+        with pytest.raises(DeviceError, match="below 60 degC"):
+            hatch.open()
 
 
 def test_fault_9_thermocouple_stuck_in_the_ramp(rig: Rig) -> None:
