@@ -10,7 +10,7 @@ import asyncio
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bluesky.protocols import Reading
@@ -51,6 +51,11 @@ class Asker:
             self._next = asyncio.create_task(self._take())
         self._wanted.update(dict.fromkeys(channels))
         return await asyncio.shield(self._next)
+
+    async def look_alone(self, channels: Iterable[str]) -> Look:
+        """A look with these channels, shared with nobody: a task less."""
+        async with self._turn:
+            return await asyncio.to_thread(look, self.core, channels, self.age_limit_s)
 
     async def _take(self) -> Look:
         async with self._turn:

@@ -81,7 +81,7 @@ class OneLook(Device, AsyncReadable, HasHints):
         """Every value, its quality, and the age of the oldest, from one look."""
         if self._is_mocked:
             return await merge_gathered_dicts([s.read(cached=False) for s in self._signals])
-        return self._shown(await self._asker.look(*self._pairs))
+        return self._shown(await self._asker.look_alone(self._pairs))
 
     def _shown(self, seen: Look) -> dict[str, Reading]:
         found: dict[str, Reading] = {}

@@ -1,8 +1,8 @@
 """``sdl bench instruments``: what a point costs through each driver, and how fast documents last.
 
 Every instrument of the loopback laboratory is counted through a RunEngine by its classic face, and
-by its ophyd-async face where that package is there; ``count`` on ``ophyd.sim``'s detector in the
-same run is what is subtracted. Rounds go in turns, so that a busy machine is busy for all.
+by its ophyd-async face where that package is there; ``count`` on ``ophyd.sim``'s detector just
+before is what is subtracted. Rounds go in turns, so that a busy machine is busy for all.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ from sdl.campaign.laboratory import read_lab, write_lab
 from sdl.core.lab import LabFile
 from sdl.tasks.task import load_task
 
+PLAIN = "plain.count"
+"""Name of the row of ``count`` on ``ophyd.sim``'s detector."""
 MOST_MS = 2.0
 """Most that a point may cost above the simulated detector, ms."""
 FRAMES = 100_000
@@ -46,16 +49,8 @@ def run(*, quick: bool = False) -> BenchReport:
     frames = FRAMES // 100 if quick else FRAMES
     fuzzed = fuzz_parsers(frames, SEED)
     journal = measure_journal_rate(runs=10 if quick else 60)
-    rows = [
-        Row(name=f"{name}.point", value=value, low=low, high=high, unit="ms", n=points * rounds)
-        for name, (value, low, high) in costs.items()
-    ]
-    plain = costs["plain.count"][0]
-    above = {name: value[0] - plain for name, value in costs.items() if name != "plain.count"}
-    rows += [
-        Row(name=f"{name}.above_plain", value=value, unit="ms", n=points * rounds)
-        for name, value in above.items()
-    ]
+    rows = [cost.row(name, points * rounds) for name, cost in costs.items()]
+    above = {name: cost.median for name, cost in costs.items() if name != PLAIN}
     rows += journal.rows()
     wrong = sum(bad for _, bad in fuzzed.values())
     rows += [
@@ -80,32 +75,48 @@ def run(*, quick: bool = False) -> BenchReport:
     )  # fmt: skip
 
 
-def measure_points(points: int, rounds: int) -> dict[str, tuple[float, float, float]]:
-    """Median, lowest and highest cost of a point in ms, by instrument and face.
+@dataclass(frozen=True)
+class Cost:
+    """What a point costs, ms: of each round, lowest first."""
+
+    rounds_ms: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Half of the rounds cost less."""
+        return statistics.median(self.rounds_ms)
+
+    def row(self, name: str, n: int) -> Row:
+        """The figure with its range over the rounds."""
+        low, high = self.rounds_ms[0], self.rounds_ms[-1]
+        return Row(name=name, value=self.median, low=low, high=high, unit="ms", n=n)
+
+
+def measure_points(points: int, rounds: int) -> dict[str, Cost]:
+    """Cost of a point above that of the plain count just before it, by instrument and face.
 
     Args:
         points: Points of one count.
         rounds: Counts of each device; all devices take turns.
+
+    Returns:
+        The plain count's own cost under ``PLAIN``.
     """
     engine = RunEngine({}, context_managers=[])
     with tempfile.TemporaryDirectory(prefix="sdl-points-") as folder, up(Path(folder)) as lab:
         drivers = look_drivers(lab, Path(folder) / "lab.yaml")
-        cores = {core.name: core for d in drivers.values() for core in d.cores}
-        devices: dict[str, Any] = {"plain.count": det, **_faces(cores)}
-        seconds: dict[str, list[float]] = {name: [] for name in devices}
+        faces = _faces({core.name: core for d in drivers.values() for core in d.cores})
+        costs_ms: dict[str, list[float]] = {PLAIN: []}
         for turn in range(rounds + 1):
-            for name, device in devices.items():
+            for name, device in faces.items():
+                plain_ms = 1e3 * _timed(lambda: engine(count([det], num=points))) / points
                 took_s = _timed(lambda device=device: engine(count([device], num=points)))
                 if turn:  # the first connects and describes
-                    seconds[name].append(took_s)
-    return {
-        name: (
-            1e3 * statistics.median(took) / points,
-            1e3 * min(took) / points,
-            1e3 * max(took) / points,
-        )
-        for name, took in seconds.items()
-    }
+                    costs_ms[PLAIN].append(plain_ms)
+                    costs_ms.setdefault(f"{name}.above_plain", []).append(
+                        1e3 * took_s / points - plain_ms
+                    )
+    return {name: Cost(tuple(sorted(each))) for name, each in costs_ms.items()}
 
 
 @contextmanager
