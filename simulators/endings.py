@@ -13,7 +13,7 @@ from sdl.core.model import content_hash
 from sdl.core.property import Property
 from simulators.act import Act, ActState
 from simulators.effects import Effects
-from simulators.stations import ROOM_C, Program, clip, cool_down
+from simulators.stations import ROOM_C, Program, clip, cool_until_open
 from simulators.vial import Heat, Vial
 
 
@@ -106,7 +106,7 @@ class Endings:
         if act.note:
             ran = clip(segments, act.args["stopped_after_s"])
             reached_c = ran[-1][1] if ran else start_c
-            segments, holds = (*ran, cool_down(reached_c)), False
+            segments, holds = (*ran, cool_until_open(reached_c)), False
         for name in act.samples:
             vial = self._vials[name]
             vial = self._effects.run_program(vial, act.station, segments, program.gas)
@@ -192,5 +192,5 @@ def stopped(act: Act, share: float, note: str) -> Act:
         end_s += act.args.get("cooling_s", 0.0)
     if act.verb == Verb.ANNEAL:
         ran = clip(Program(**act.args["program"]).segments(act.args["start_c"]), elapsed_s)
-        end_s += cool_down(ran[-1][1] if ran else act.args["start_c"])[2]
+        end_s += cool_until_open(ran[-1][1] if ran else act.args["start_c"])[2]
     return replace(act, end_s=end_s, args=args, note=note, stop_share=share)

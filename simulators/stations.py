@@ -14,6 +14,8 @@ ROOM_C = 25.0
 RACK = "rack"
 """The place where vials stand that no station holds; unlimited."""
 
+OPEN_C = 80.0
+"""A furnace that was stopped gives its vials out below this (assumption: 60 to 150 degC)."""
 FURNACE_COOLING_C_PER_MIN = 2.0
 """A closed furnace after its program, degC/min (contract of ``Cooling.FURNACE``)."""
 
@@ -117,6 +119,15 @@ def air_cooling_s(temperature_c: float) -> float:
 def cool_down(temperature_c: float) -> tuple[float, float, float]:
     """The segment of a closed furnace that cools from ``temperature_c`` to room temperature."""
     return (temperature_c, ROOM_C, (temperature_c - ROOM_C) / FURNACE_COOLING_C_PER_MIN * 60.0)
+
+
+def cool_until_open(temperature_c: float) -> tuple[float, float, float]:
+    """What of ``cool_down`` passes before a furnace that was stopped may be opened."""
+    start_c, end_c, duration_s = cool_down(temperature_c)
+    if start_c <= OPEN_C:
+        return (start_c, start_c, 0.0)
+    share = (start_c - OPEN_C) / (start_c - end_c)
+    return (start_c, OPEN_C, duration_s * share)
 
 
 def clip(

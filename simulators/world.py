@@ -29,7 +29,7 @@ from simulators.laboratory import Laboratory
 from simulators.matter import Material
 from simulators.properties import Specimen
 from simulators.reactor import Reactor
-from simulators.stations import RACK, ROOM_C, Program, StationModel, clip, cool_down
+from simulators.stations import RACK, ROOM_C, Program, StationModel, clip, cool_until_open
 from simulators.vial import Vial
 from simulators.world_store import WorldStore, audit
 
@@ -285,7 +285,7 @@ class World:
                 if "stopped_after_s" in act.args:
                     ran = clip(segments, act.args["stopped_after_s"])
                     reached_c = ran[-1][1] if ran else float(act.args["start_c"])
-                    segments = (*ran, cool_down(reached_c))
+                    segments = (*ran, cool_until_open(reached_c))
                 ran = clip(segments, self._now_s - act.start_s)
                 return ran[-1][1] if ran else float(act.args["start_c"])
         heats = [self._vials[name].heat for name in self.occupants(station)]

@@ -13,7 +13,7 @@ from sdl.core.errors import BusyError, DeviceError, LabError
 from sdl.tasks.task import Task, load_task
 from simulators.act import Act, ActState
 from simulators.laboratory import Laboratory, draw_laboratory, nominal_laboratory
-from simulators.stations import Program
+from simulators.stations import OPEN_C, Program
 from simulators.world import World, audit
 
 LOT = "BaCO3-fine"
@@ -154,7 +154,7 @@ def test_a_stopped_furnace_cools_closed_and_reacts_less(world: World) -> None:
     assert world.abort("furnace_1", "c1")
     stopped = world.find("furnace_1", "c1")
     assert stopped is not None
-    assert stopped.end_s == pytest.approx(world.now_s + 437.5 * 60)
+    assert stopped.end_s == pytest.approx(world.now_s + (900.0 - OPEN_C) / 2.0 * 60.0)
     assert finish(world, stopped).state is ActState.ABORTED
     finish(world, other)
     reactor = world.effects.reactor

@@ -64,10 +64,10 @@ class ShortRecipes:
 
 
 @contextmanager
-def simulated(folder: Path) -> Iterator[SimulatedLaboratory]:
+def simulated(folder: Path, clock_scale: float = SCALE) -> Iterator[SimulatedLaboratory]:
     """A laboratory of simulators with its file ``lab.yaml`` in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    laboratory = simulate_lab(loopback_lab(clock_scale=SCALE), folder)
+    laboratory = simulate_lab(loopback_lab(clock_scale=clock_scale), folder)
     with laboratory:
         write_lab(laboratory.lab, folder / "lab.yaml")
         yield laboratory

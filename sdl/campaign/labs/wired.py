@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from instruments.devices.faces import faces_of
-from instruments.drivers.job import Job, JobRecord, JobState
+from instruments.drivers.job import Job
 from instruments.drivers.wired import WiredDriver
 from instruments.engine import DocumentSink, Engine
 from instruments.plans import collect, start
 from instruments.site import Site
 from instruments.supervisor import Supervisor
 from sdl.campaign.labs.common import station_of
+from sdl.campaign.labs.started import Pending, Started, soonest_end_s
 from sdl.core.capabilities import Capabilities
 from sdl.core.command import Command, Inspection, LabEvent, Presence, Verb
 from sdl.core.errors import BusyError, DeviceError, LabError, LinkError, ProtocolError
@@ -28,27 +29,7 @@ from sdl.journal.lock import OwnerLock
 
 LONGEST_WAIT_S = 0.5
 """Wall time after which ``advance`` returns whatever happened: whoever wants a pause gets it."""
-ANSWER_S = 2.0
-"""Wall time for which an answer that lies there is looked at before a person is told to wait."""
-LOOK_SHARE = 0.02
-"""A job is looked at again after this share of the time it still takes."""
-
-
-@dataclass
-class _Pending:
-    """A command that was started and whose end is not told.
-
-    Args:
-        command: The command.
-        record: What the device said last.
-        look_s: Monotonic time of the next look.
-        silent_s: Monotonic time since when the device does not answer; ``None`` when it does.
-    """
-
-    command: Command
-    record: JobRecord | None
-    look_s: float = 0.0
-    silent_s: float | None = None
+NO_VALUES: Mapping[str, Any] = MappingProxyType({})
 
 
 class WiredLab:
@@ -84,9 +65,8 @@ class WiredLab:
         """ophyd devices by station name."""
         self.engine = Engine(documents)
         self._done = set(done)
-        self._pending: dict[str, _Pending] = {}
         self._notes: list[Noted] = [] if gap is None else [gap]
-        self._failed: list[LabEvent] = []
+        self._started = Started(lab, site, self.drivers, self._tell)
         self._supervisor = supervisor or Supervisor((), self.drivers)
         self._supervisor.start()
 
@@ -131,57 +111,60 @@ class WiredLab:
 
     def cancel(self, command_id: str) -> bool:
         """Stops a running command in its device's safe way; False when it had ended."""
-        pending = self._pending.get(command_id)
-        return pending is not None and self._driver(pending.command).abort(command_id)
+        return self._started.abort(command_id)
 
     def next_event_s(self) -> float | None:
         """Best estimate of the next end; ``None`` when idle, or when only persons can go on."""
-        waiting = self._at_machines()
+        waiting = self._started.at_machines()
         if not waiting:
-            self._look_at_persons()
-        if self._failed or any(_ended(p) for p in self._pending.values()):
-            return self.site.clock.now_s()
+            self._started.look_at_persons()
+        now_s = self.site.clock.now_s()
+        if self._started.any_ended:
+            return now_s
         if not waiting:
             return None
-        ends = [p.record.end_s for p in waiting if p.record is not None and p.silent_s is None]
-        soonest_s = self.site.clock.now_s() + self.lab.poll_s * self.site.clock_scale
-        return max(min(ends, default=soonest_s), soonest_s)
+        soonest_s = now_s + self.lab.poll_s * self.site.clock_scale
+        return max(soonest_end_s(waiting) or soonest_s, soonest_s)
 
     def away_s(self) -> float:
         """Wall time until the next end that a machine expects, s; 0 while one has not said."""
-        waiting, scale = self._at_machines(), self.site.clock_scale
-        if self._failed or any(p.record is None or p.silent_s is not None for p in waiting):
+        waiting, scale = self._started.at_machines(), self.site.clock_scale
+        if self._started.any_ended or any(
+            p.record is None or p.silent_s is not None for p in waiting
+        ):
             return 0.0
-        ends = [p.record.end_s for p in waiting if p.record is not None]
-        return max((min(ends, default=0.0) - self.site.clock.now_s()) / scale, 0.0)
+        return max(((soonest_end_s(waiting) or 0.0) - self.site.clock.now_s()) / scale, 0.0)
 
     def advance(self, time_s: float) -> float:
         """Waits until ``time_s``, an end, or half a second of wall time; returns the time."""
         until_s = time.monotonic() + LONGEST_WAIT_S
         while True:
-            self._look()
+            self._started.look()
             now_s = self.site.clock.now_s()
             left_s = (time_s - now_s) / self.site.clock_scale
             pause_s = min(left_s, until_s - time.monotonic(), self.lab.poll_s)
-            if self._failed or pause_s <= 0.0 or any(_ended(p) for p in self._pending.values()):
+            if pause_s <= 0.0 or self._started.any_ended:
                 return now_s
             time.sleep(pause_s)
 
     def events(self, now_s: float) -> Sequence[LabEvent]:
         """Ends seen so far and not handed over before, by time, then number of the id."""
-        self._look()
-        found, self._failed = self._failed, []
-        for pending in [p for p in self._pending.values() if _ended(p)]:
-            found.append(self._event(pending))
+        self._started.look()
+        found = self._started.failed()
+        found += [self._event(pending) for pending in self._started.ended()]
         for event in found:
-            self._pending.pop(event.command, None)
+            self._started.forget(event.command)
             self._done.add(event.command)
         return sorted(found, key=lambda e: (e.time_s, len(e.command), e.command))
 
     def inspect(self, command: Command) -> Inspection:
         """Looks whether a command that was intended before a restart has happened."""
         driver = self._driver(command)
-        found = self._patiently(driver, command)
+        try:
+            found = self._patiently(driver, command)
+        except LinkError as err:
+            self._done.discard(command.id)
+            return self._started.add_unseen(command, err)
         if found.presence is Presence.STARTED and command.id not in self._done:
             self._wait_for(command)
             self._tell(Topic.GAP, command.station, found.evidence, {"command": command.id})
@@ -235,7 +218,10 @@ class WiredLab:
     def _settle(self, driver: WiredDriver, command: Command, err: DeviceError) -> None:
         """After a link that broke during a start: what happened decides, not what was sent."""
         self._tell(Topic.LINK, command.station, str(err), {"command": command.id})
-        found = self._patiently(driver, command)
+        try:
+            found = self._patiently(driver, command)
+        except LinkError as silent:
+            found = Inspection(presence=Presence.UNKNOWN, evidence=str(silent))
         if found.presence is Presence.STARTED:
             return
         if found.presence is Presence.UNKNOWN:
@@ -256,106 +242,28 @@ class WiredLab:
         return command.station
 
     def _patiently(self, driver: WiredDriver, command: Command) -> Inspection:
-        """Inspects until the device answers sense or the laboratory's patience ends."""
+        """Inspects until the device answers sense or the laboratory's patience ends.
+
+        Raises:
+            LinkError: It ended.
+        """
         until_s = time.monotonic() + self.lab.patience_s
         while True:
             try:
                 return driver.inspect(command)
             except (LinkError, ProtocolError) as err:
                 if time.monotonic() >= until_s:
-                    evidence = f"no answer for {self.lab.patience_s:g} s: {err}"
-                    return Inspection(presence=Presence.UNKNOWN, evidence=evidence)
+                    words = f"{driver.name} has not answered for {self.lab.patience_s:g} s"
+                    raise LinkError(words, got=str(err), where=driver.name) from err
                 time.sleep(min(self.lab.poll_s * 10.0, 1.0))
             except (DeviceError, BusyError) as err:
                 return Inspection(presence=Presence.UNKNOWN, evidence=str(err))
 
     def _wait_for(self, command: Command) -> None:
         self._done.discard(command.id)
-        self._pending[command.id] = _Pending(command, None)
+        self._started.add(command)
 
-    def _look_at_persons(self) -> None:
-        """Looks for answers, which may be older than this process; they count once they settle."""
-        until_s = time.monotonic() + ANSWER_S
-        while True:
-            asked = [p for p in self._pending.values() if not _ended(p)]
-            for pending in asked:
-                self._look_at(pending)
-            lying = [p for p in asked if self._is_answered(p.command)]
-            if len(asked) < len(self._pending) or not lying or time.monotonic() >= until_s:
-                return
-            if self._failed or all(_ended(p) for p in lying):
-                return
-            time.sleep(ANSWER_S / 20.0)
-
-    def _is_answered(self, command: Command) -> bool:
-        answered = getattr(self.drivers[command.station], "is_answered", None)
-        return answered is not None and answered(command.id)
-
-    def _at_machines(self) -> list[_Pending]:
-        """What runs at stations without a person."""
-        personal = {name for name, d in self.drivers.items() if hasattr(d, "waiting_for")}
-        return [p for p in self._pending.values() if p.command.station not in personal]
-
-    def _look(self) -> None:
-        """Asks the devices whose next look is due."""
-        for pending in list(self._pending.values()):
-            if not _ended(pending) and time.monotonic() >= pending.look_s:
-                self._look_at(pending)
-
-    def _look_at(self, pending: _Pending) -> None:
-        command, driver = pending.command, self._driver(pending.command)
-        try:
-            pending.record = driver.record(command.id)
-        except LinkError as err:
-            self._silent(pending, err)
-            return
-        except BusyError:
-            pending.look_s = time.monotonic() + self.lab.poll_s
-            return
-        except DeviceError as err:
-            self._fail(pending, str(err))
-            self._quarantine(command.station, str(err))
-            return
-        if pending.silent_s is not None:
-            silent_s = time.monotonic() - pending.silent_s
-            pending.silent_s = None
-            self._tell(
-                Topic.LINK, command.station, f"{command.station} answers again",
-                {"silent_wall_s": round(silent_s, 3)},
-            )  # fmt: skip
-        if pending.record is None:
-            self._fail(pending, f"{command.station} forgot {command.id}")
-            return
-        left_s = (pending.record.end_s - self.site.clock.now_s()) / self.site.clock_scale
-        pause_s = min(max(LOOK_SHARE * left_s, self.lab.poll_s), 60.0)
-        pending.look_s = time.monotonic() + pause_s
-
-    def _silent(self, pending: _Pending, err: LinkError) -> None:
-        """A device that does not answer: the act goes on by itself; asked again, with patience."""
-        now_s, station = time.monotonic(), pending.command.station
-        if pending.silent_s is None:
-            pending.silent_s = now_s
-            self._tell(Topic.LINK, station, str(err), {"command": pending.command.id})
-        pending.look_s = now_s + max(self.lab.poll_s, 0.05)
-        if now_s - pending.silent_s > self.lab.patience_s:
-            words = f"{station} has not answered for {self.lab.patience_s:g} s"
-            self._fail(pending, words)
-            self._quarantine(station, words)
-
-    def _fail(self, pending: _Pending, why: str) -> None:
-        command = pending.command
-        self._driver(command).give_up(command.id, why)
-        self._pending.pop(command.id, None)
-        self._failed.append(
-            LabEvent(
-                command=command.id,
-                time_s=self.site.clock.now_s(),
-                ok=False,
-                error=f"{command.station}, {command.id}: {why}",
-            )
-        )
-
-    def _event(self, pending: _Pending) -> LabEvent:
+    def _event(self, pending: Pending) -> LabEvent:
         command, record = pending.command, pending.record
         if record is None:
             raise LabError(f"{command.id} has not ended", where=command.station)
@@ -382,14 +290,10 @@ class WiredLab:
         try:
             driver.emptied()
         except DeviceError as err:
-            self._quarantine(station, str(err))
+            self._tell(Topic.QUARANTINE, station, str(err))
 
-    def _quarantine(self, station: str, why: str) -> None:
-        self._tell(Topic.QUARANTINE, station, why, {})
-
-    def _tell(self, topic: Topic, station: str, message: str, values: dict[str, Any]) -> None:
-        self._notes.append(Noted(topic=topic, station=station, message=message, values=values))
-
-
-def _ended(pending: _Pending) -> bool:
-    return pending.record is not None and pending.record.state is not JobState.RUNNING
+    def _tell(
+        self, topic: Topic, station: str, message: str, values: Mapping[str, Any] = NO_VALUES
+    ) -> None:
+        noted = Noted(topic=topic, station=station, message=message, values=dict(values))
+        self._notes.append(noted)
