@@ -257,6 +257,11 @@ class World:
         crashpoint("world-committed")
         return True
 
+    def lose_power(self) -> None:
+        """Stops every act, as ``abort`` does."""
+        for act in list(self._floor.running.values()):
+            self.abort(act.station, act.label)
+
     def occupants(self, station: str) -> tuple[str, ...]:
         """Labels of the vials in a station, in order of their names as text."""
         return self._floor.occupants(station)

@@ -240,7 +240,10 @@ def shadow_of(lab: LabFile, folder: Path) -> LabFile:
 
 
 def simulate_lab(lab: LabFile, folder: Path, world_path: Path | None = None) -> SimulatedLaboratory:
-    """Starts the simulators of a laboratory file over a new virtual world.
+    """Starts the simulators of a laboratory file over a virtual world, a new one or that of a file.
+
+    A world that was left is taken up as after a power cut: what ran has stopped, vials stand where
+    they stood, and the instruments have lost what they held in memory.
 
     Args:
         lab: The file.
@@ -249,9 +252,9 @@ def simulate_lab(lab: LabFile, folder: Path, world_path: Path | None = None) -> 
 
     Raises:
         ConfigError: The file has no ``simulated`` part, or a station has no simulator.
-        LabError: ``world_path`` exists.
+        LabError: ``world_path`` is the world of another laboratory, or damaged.
     """
-    from sdl.campaign.labs.common import make_world
+    from sdl.campaign.labs.common import make_world, open_world
     from sdl.tasks.task import load_task
     from simulators.wire.laboratory import SimulatedLaboratory
 
@@ -264,9 +267,13 @@ def simulate_lab(lab: LabFile, folder: Path, world_path: Path | None = None) -> 
         )
     task = load_task(lab.simulated.task, folder)
     task = task.model_copy(update={"laboratory": lab.capabilities(task.laboratory.shelf)})
-    world = make_world(task, lab.simulated.laboratory, None, world_path)
+    if world_path is not None and world_path.exists():
+        world = open_world(task, lab.simulated.laboratory, world_path)
+        world.lose_power()
+    else:
+        world = make_world(task, lab.simulated.laboratory, None, world_path)
     _warm(world)
-    return SimulatedLaboratory(lab, world, folder=folder)
+    return SimulatedLaboratory(lab, world, start_s=world.now_s, folder=folder)
 
 
 def _warm(world: World) -> None:

@@ -35,7 +35,8 @@ def up(
         typer.Option(help="Write the file with the ports that were taken (for port 0) here."),
     ] = None,
     world: Annotated[
-        Path | None, typer.Option(help="Keep the virtual world in this file, not in memory.")
+        Path | None,
+        typer.Option(help="Keep the virtual world in this file; one that is there goes on."),
     ] = None,
 ) -> None:
     """Starts a simulator for every station, until Ctrl-C.

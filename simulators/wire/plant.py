@@ -62,6 +62,11 @@ class Plant:
     folder: Path = Path()
     _serial: int = 0
 
+    def __post_init__(self) -> None:
+        """A world that was taken up again has acts under the first names already."""
+        ends = (act.label.rpartition("-")[2] for act in self.world.acts())
+        self._serial = max((int(end) for end in ends if end.isdecimal()), default=0)
+
     def tick(self) -> float:
         """Lets the world come up to the clock; returns world time, s."""
         return self.world.advance(self.clock.now_s())
