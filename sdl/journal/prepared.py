@@ -43,7 +43,7 @@ class Prepared:
         dialect: Any = connection.dialect
         if not self._text:
             self._compile(dialect)
-        cursor = connection.connection.cursor()
+        cursor: Any = connection.connection.cursor()
         try:
             if rows is None:
                 cursor.execute(self._text)

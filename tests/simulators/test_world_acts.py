@@ -316,3 +316,18 @@ def test_a_world_is_made_whole_or_not_at_all(
         (tmp_path / f"world.db.new{ending}").write_bytes(b"left by a killed controller")
     World.create(path, task, seed=1, laboratory=laboratory).close()
     assert [p.name for p in tmp_path.iterdir()] == ["world.db"]
+
+
+def test_a_world_that_lost_its_power_has_stopped_everything(world: World) -> None:
+    mixture(world, "S1")
+    move(world, "S1", "furnace_1")
+    world.load_program("furnace_1", SLOW)
+    world.start_program("furnace_1", "c1")
+    world.advance(world.now_s + 60.0)
+    world.lose_power()
+    stopped = world.find("furnace_1", "c1")
+    assert stopped is not None
+    assert "stopped after 60 s" in stopped.note
+    assert finish(world, stopped).state is ActState.ABORTED
+    world.lose_power()
+    assert world.occupants("furnace_1") == ("S1",)
