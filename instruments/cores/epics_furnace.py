@@ -17,10 +17,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 
 from instruments.cores.core import Channel, Core, Identity, Show
+from instruments.cores.once import Once
 from instruments.protocols.channel_access import INVALID, Sample
 from instruments.readout import Value
 from instruments.transports.channel_access import ChannelAccessLink
@@ -43,6 +45,7 @@ class State(StrEnum):
 
 AT_WORK = (State.RUNNING, State.COOLING)
 
+_SHOWN = (Show.HINTED, Show.NORMAL)
 _PVS = {
     "temperature_c": "RBV",
     "setpoint_c": "SP",
@@ -119,6 +122,7 @@ class EpicsFurnaceCore(Core):
         self.prefix = prefix
         self.highest_c = highest_c
         self.link = ChannelAccessLink(name, endpoint)
+        self._shown = Once(self._all_shown)
 
     def identify(self) -> Identity:
         """The prefix and the boot id: EPICS has no PV for a serial number.
@@ -128,6 +132,10 @@ class EpicsFurnaceCore(Core):
         """
         self.state()
         return Identity("EPICS furnace", serial=self.prefix)
+
+    def glance(self) -> AbstractContextManager[None]:
+        """What events show is asked for in one go."""
+        return self._shown.held()
 
     def fetch(self, channel: str) -> Value:
         """One PV.
@@ -243,7 +251,17 @@ class EpicsFurnaceCore(Core):
         return self.link.get(f"{self.prefix}{pv}", text=text)
 
     def _sample(self, channel: str) -> Sample:
-        return self._get(_PVS[channel], text=self.channel(channel).text)
+        found = self.channel(channel)
+        if not self._shown.is_held or found.show not in _SHOWN:
+            return self._get(_PVS[channel], text=found.text)
+        sample = self._shown()[self.prefix + _PVS[channel]]
+        if isinstance(sample, DeviceError):
+            raise sample
+        return sample
+
+    def _all_shown(self) -> Mapping[str, Sample | DeviceError]:
+        shown = (c for c in self.channels if c.show in _SHOWN)
+        return self.link.get_all({self.prefix + _PVS[c.name]: c.text for c in shown})
 
 
 def same(written: Value, held: Value) -> bool:

@@ -42,6 +42,11 @@ class Once(Generic[T]):
             raise answer
         return answer
 
+    @property
+    def is_held(self) -> bool:
+        """Whether this thread is within ``held``."""
+        return getattr(self._mine, "answers", None) is not None
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """While this lasts, this thread asks once."""

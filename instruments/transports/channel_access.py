@@ -12,7 +12,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from itertools import count
 from typing import TypeVar
 
@@ -33,7 +33,7 @@ class _RefusedError(Exception):
 
 
 class ChannelAccessLink:
-    """Reads and writes PVs one at a time; every fault closes the connection.
+    """Reads and writes PVs; every fault closes the connection.
 
     After a fault nothing is sent again, and the next request connects anew, but not before a pause
     that doubles with each failure.
@@ -66,6 +66,21 @@ class ChannelAccessLink:
             DeviceError: The IOC has no such PV, or refuses to read it.
         """
         return self._carried_out(pv, lambda until_s: self._get(pv, text, until_s))
+
+    def get_all(self, pvs: Mapping[str, bool]) -> dict[str, Sample | DeviceError]:
+        """The present values of several PVs, asked for in one go.
+
+        Args:
+            pvs: Whether each is text.
+
+        Returns:
+            By PV: its value, or why the IOC gives none.
+
+        Raises:
+            LinkError: No connection, or not every answer in time.
+            ProtocolError: Nonsense.
+        """
+        return self._carried_out("several PVs", lambda until_s: self._get_all(pvs, until_s))
 
     def put(self, pv: str, value: Value) -> None:
         """Writes a PV and waits until the IOC has taken it. Raises as ``get``.
@@ -100,9 +115,7 @@ class ChannelAccessLink:
                 where=self.name,
             ) from err
         except _RefusedError as err:
-            raise DeviceError(
-                f"{self.name} refuses {pv}", got=str(err), do="look at the IOC", where=self.name
-            ) from err
+            raise self._refusal(pv, err) from err
         except BaseException:
             self._close()
             raise
@@ -115,17 +128,34 @@ class ChannelAccessLink:
     def _get(self, pv: str, text: bool, until_s: float) -> Sample:
         channel, request = self._channel(pv, until_s), next(self._numbers)
         self._send(ca.read_request(channel, request, text=text), until_s)
-        answer = self._answer(Verb.READ_NOTIFY, request, until_s)
-        if answer.first != ca.NORMAL:
-            raise _RefusedError(f"status {answer.first}")
-        return ca.sample(answer)
+        return ca.sample(self._answer(Verb.READ_NOTIFY, request, until_s))
+
+    def _get_all(self, pvs: Mapping[str, bool], until_s: float) -> dict[str, Sample | DeviceError]:
+        found: dict[str, Sample | DeviceError] = {}
+        asked: dict[int, str] = {}
+        requests: list[bytes] = []
+        for pv, text in pvs.items():
+            try:
+                channel, request = self._channel(pv, until_s), next(self._numbers)
+            except _RefusedError as err:
+                found[pv] = self._refusal(pv, err)
+                continue
+            asked[request] = pv
+            requests.append(ca.read_request(channel, request, text=text))
+        self._send(b"".join(requests), until_s)
+        while asked:
+            request, answer = self._next_answer(Verb.READ_NOTIFY, asked, until_s)
+            pv = asked.pop(request)
+            if isinstance(answer, _RefusedError):
+                found[pv] = self._refusal(pv, answer)
+            else:
+                found[pv] = ca.sample(answer)
+        return found
 
     def _put(self, pv: str, value: Value, until_s: float) -> None:
         channel, request = self._channel(pv, until_s), next(self._numbers)
         self._send(ca.write_request(channel, request, value), until_s)
-        answer = self._answer(Verb.WRITE_NOTIFY, request, until_s)
-        if answer.first != ca.NORMAL:
-            raise _RefusedError(f"status {answer.first}")
+        self._answer(Verb.WRITE_NOTIFY, request, until_s)
 
     def _channel(self, pv: str, until_s: float) -> int:
         """The server's number for a PV on the present connection."""
@@ -144,14 +174,25 @@ class ChannelAccessLink:
         return self._channels[pv]
 
     def _answer(self, verb: Verb, request: int, until_s: float) -> Message:
+        _, answer = self._next_answer(verb, (request,), until_s)
+        if isinstance(answer, _RefusedError):
+            raise answer
+        return answer
+
+    def _next_answer(
+        self, verb: Verb, requests: Collection[int], until_s: float
+    ) -> tuple[int, Message | _RefusedError]:
+        """The next answer to one of these, and which."""
         while True:
             message = self._message(until_s)
-            if message.command == verb and message.second == request:
-                return message
+            if message.command == verb and message.second in requests:
+                if message.first != ca.NORMAL:
+                    return message.second, _RefusedError(f"status {message.first}")
+                return message.second, message
             if message.command == Verb.ERROR:
                 about, words = ca.refusal(message)
-                if about == request:
-                    raise _RefusedError(words)
+                if about in requests:
+                    return about, _RefusedError(words)
             if message.command == Verb.SERVER_DISCONNECT:
                 raise self._fault("gave up a PV", f"channel {message.first}")
             if message.command not in _IDLE:
@@ -232,6 +273,11 @@ class ChannelAccessLink:
             self._socket.close()
         self._socket, self._received = None, b""
         self._channels.clear()
+
+    def _refusal(self, pv: str, err: _RefusedError) -> DeviceError:
+        return DeviceError(
+            f"{self.name} refuses {pv}", got=str(err), do="look at the IOC", where=self.name
+        )
 
     def _fault(self, what: str, got: str) -> LinkError:
         return LinkError(

@@ -13,6 +13,7 @@ import pytest
 
 from golden import channel_access as golden
 from instruments.cores.epics_furnace import EpicsFurnaceCore
+from instruments.devices.quality import look
 from instruments.protocols import channel_access as ca
 from instruments.protocols.channel_access import Kind, Message, Verb
 from instruments.readout import Quality
@@ -108,6 +109,50 @@ def test_values_over_one_connection() -> None:
         assert core.number("temperature_c") == 332.0
         assert server.names == ["F:RBV", "F:PROG:STATE"]
         assert server.connections == 1
+
+
+NORMAL = ["temperature_c", "setpoint_c", "moving", "program_state", "segment", "remaining_s"]
+
+
+def test_a_look_asks_for_all_in_one_go_and_takes_answers_in_any_order() -> None:
+    held: list[Message] = []
+
+    def answer_backwards(message: Message) -> bytes:
+        held.append(message)
+        if len(held) < len(NORMAL):
+            return b""
+        numbers = {m.second: float(n) for n, m in enumerate(held)}
+        answers = [value(m, numbers[m.second]) for m in reversed(held)]
+        held.clear()
+        return b"".join(answers)
+
+    with furnace(answer_backwards) as (core, server):
+        seen = look(core, NORMAL)
+        assert seen.readout("temperature_c").value == 0.0
+        assert seen.readout("setpoint_c").value == 1.0
+        assert seen.readout("program_state").value == "IDLE"
+        assert server.connections == 1
+
+
+def test_a_look_shows_what_the_ioc_gives_and_says_what_it_does_not() -> None:
+    def but_one(message: Message) -> bytes:
+        if message.kind == Kind.TIME_STRING:
+            return Message(Verb.READ_NOTIFY, message.kind, 1, 10, message.second, b"").encode()
+        return value(message)
+
+    with furnace(but_one) as (core, _):
+        seen = look(core, NORMAL)
+        assert seen.readout("temperature_c").value == 332.0
+        assert seen.readout("program_state").quality is Quality.MISSING
+        assert "refuses F:PROG:STATE" in seen.readout("program_state").reason
+
+
+def test_a_look_at_a_frozen_ioc_waits_once() -> None:
+    with furnace(lambda _: b"") as (core, _):
+        begun_s = time.monotonic()
+        seen = look(core, NORMAL)
+        assert time.monotonic() - begun_s < 2.0 * core.link.deadline_s
+        assert {seen.readout(name).quality for name in NORMAL} == {Quality.UNREACHABLE}
 
 
 def test_an_invalid_value_is_not_shown() -> None:
