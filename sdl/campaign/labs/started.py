@@ -194,7 +194,7 @@ class Started:
         if not pending.is_lost and now_s - pending.silent_s > self._lab.patience_s:
             pending.is_lost = True
             words = f"{command.station} has not answered for {self._lab.patience_s:g} s; what it "
-            words += f"does may go on, and {', '.join(command.samples)} wait"
+            words += f"does may go on; waiting for it: {', '.join(command.samples)}"
             self._tell(Topic.QUARANTINE, command.station, words, values)
 
     def _happened(self, pending: Pending) -> bool:
