@@ -51,6 +51,8 @@ def release_station(run: Path, station: str, by: str) -> str:
         ]
         journal.append(*(Event.of(state.time_s, note) for note in notes))
     words = f"released: {', '.join(named) or 'nothing'}; "
+    if named:
+        words += "vials that were given up there count as taken out by hand; "
     for name, each in owed.items():
         words += f"{name} waits for `sdl control {run} {each} VALUE --by NAME`; "
     return f"{words}go on with `sdl resume {run}`"

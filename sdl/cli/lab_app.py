@@ -75,7 +75,8 @@ def release(
 ) -> None:
     """Puts a quarantined station back to work and resets its interlocks; the campaign is paused.
 
-    Look at the station first: it was stopped for a reason, which `sdl status` tells.
+    Look at the station first: it was stopped for a reason, which `sdl status` tells. Take out the
+    vials that were given up there: they count as taken out from now on.
     """
     from sdl.campaign.persons import release_station
 
