@@ -225,10 +225,12 @@ class EurothermStation(WiredDriver):
             LinkError: No answer, or nonsense: asked again later.
         """
         with asked_again(self.name):
+            if self.core.is_sensor_broken():
+                reason = "the thermocouple is broken"
+                reason = f"{note['halted']}; {reason}" if note["halted"] else reason
+                return self._reach.distrusted(note, self._shut_down(reason))
             if note["halted"]:
                 return self._cooling(note)
-            if self.core.is_sensor_broken():
-                return self._reach.distrusted(note, self._shut_down("the thermocouple is broken"))
             mode, held = self.core.mode(), self.core.held()
             wrong = self._lost(note, mode, held)
             if wrong:

@@ -17,13 +17,13 @@ from sdl.chemistry.system import load_system
 from sdl.core.capabilities import StationKind
 from sdl.core.clock import MonotonicClock
 from sdl.core.errors import BusyError
-from sdl.core.lab import Endpoint, LabFile, LabStation, with_endpoints
+from sdl.core.lab import LabFile, LabStation
 from sdl.journal.blobs import MemoryBlobs
 from sdl.tasks.task import load_task
 from simulators.act import Act, ActState
 from simulators.laboratory import nominal_laboratory
 from simulators.wire.laboratory import SimulatedLaboratory
-from simulators.wire.proxy import FaultProxy
+from simulators.wire.proxy import behind_proxies
 from simulators.wire.server import WireSimulator
 from simulators.world import World
 
@@ -60,13 +60,7 @@ def workbench(
     lab = lab.model_copy(update={"clock_scale": CLOCK_SCALE})
     with ExitStack() as stack:
         room = stack.enter_context(SimulatedLaboratory(lab, world, folder=folder, make=simulator))
-        proxies: list[FaultProxy] = []
-
-        def between(text: str) -> str:
-            proxies.append(stack.enter_context(FaultProxy(Endpoint.of(text))))
-            return str(proxies[-1].endpoint)
-
-        settings = with_endpoints(room.simulators[station.name].settings, between)
+        settings, proxies = behind_proxies(room.simulators[station.name].settings, stack)
         checked = driver.Settings.model_validate(settings)
         path = folder / "notebook.db"
         site = Site(

@@ -25,13 +25,13 @@ from sdl.chemistry.system import load_system
 from sdl.core.clock import MonotonicClock
 from sdl.core.command import Verb
 from sdl.core.errors import SdlError
-from sdl.core.lab import Endpoint, LabFile, with_endpoints
+from sdl.core.lab import LabFile, with_endpoints
 from sdl.core.yaml import load
 from sdl.journal.blobs import MemoryBlobs
 from sdl.tasks.task import Task, load_task
 from simulators.laboratory import nominal_laboratory
 from simulators.wire.laboratory import SimulatedLaboratory
-from simulators.wire.proxy import FaultProxy
+from simulators.wire.proxy import FaultProxy, behind_proxies
 from simulators.world import World
 
 PATIENCE_S = 60.0
@@ -183,14 +183,7 @@ def _with_proxies(
     stations = []
     for station in lab.stations:
         if station.name in proxied:
-            mine = proxies.setdefault(station.name, [])
-
-            def stand_between(text: str, mine: list[FaultProxy] = mine) -> str:
-                proxy = stack.enter_context(FaultProxy(Endpoint.of(text)))
-                mine.append(proxy)
-                return str(proxy.endpoint)
-
-            settings = with_endpoints(station.settings, stand_between)
+            settings, proxies[station.name] = behind_proxies(station.settings, stack)
             station = station.model_copy(update={"settings": settings})
         stations.append(station)
     return lab.model_copy(update={"stations": tuple(stations)}), proxies

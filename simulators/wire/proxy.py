@@ -10,12 +10,13 @@ import asyncio
 import random
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from sdl.core.lab import Endpoint
+from sdl.core.lab import Endpoint, with_endpoints
 
 
 class Kind(StrEnum):
@@ -247,3 +248,22 @@ class FaultProxy:
                 return piece if fault.rewrite is None else fault.rewrite(piece)
             case _:
                 return piece
+
+
+def behind_proxies(settings: Any, stack: ExitStack) -> tuple[Any, list[FaultProxy]]:
+    """A fault proxy at each endpoint of a station.
+
+    Args:
+        settings: Of the station, with the endpoints of its instruments.
+        stack: Closes the proxies.
+
+    Returns:
+        The settings with the endpoints of the proxies, and the proxies in their order.
+    """
+    proxies: list[FaultProxy] = []
+
+    def between(text: str) -> str:
+        proxies.append(stack.enter_context(FaultProxy(Endpoint.of(text))))
+        return str(proxies[-1].endpoint)
+
+    return with_endpoints(settings, between), proxies

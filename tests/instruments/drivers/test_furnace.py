@@ -312,6 +312,19 @@ def test_fault_9_vials_of_a_furnace_that_was_not_believed_are_left_for_a_person(
     rig.driver.may_open()
 
 
+def test_fault_9_thermocouple_that_breaks_while_a_stopped_furnace_cools(rig: Rig) -> None:
+    start_job(rig.driver, JOB)
+    through(rig, RAMP_S, 2)
+    rig.driver.abort("c1")
+    assert rig.driver.record("c1").state is JobState.RUNNING
+    device(rig, "break_sensor", "open")
+    record = rig.driver.record("c1")
+    assert record.state is JobState.ABORTED
+    assert "stopped on order; the thermocouple is broken" in record.error
+    with pytest.raises(DeviceError, match="S1, S2 of c1"):
+        rig.driver.may_open()
+
+
 def test_a_furnace_without_a_door_is_asked_before_the_arm_reaches_in(tmp_path: Path) -> None:
     with Rig("furnace_1", tmp_path, door=None) as rig:
         rig.put("S1", "S2")

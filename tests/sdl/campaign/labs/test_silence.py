@@ -12,8 +12,8 @@ from sdl.campaign.laboratory import write_lab
 from sdl.campaign.loop import Campaign, Standing
 from sdl.cli.closing import closing_words
 from sdl.core.command import Verb
-from sdl.core.lab import Endpoint, LabFile, with_endpoints
-from simulators.wire.proxy import FaultProxy
+from sdl.core.lab import LabFile
+from simulators.wire.proxy import FaultProxy, behind_proxies
 
 
 @pytest.fixture
@@ -21,15 +21,10 @@ def furnace_links(tmp_path: Path) -> Iterator[list[FaultProxy]]:
     """A laboratory in the folder, with a proxy at each line of its first furnace."""
     with ExitStack() as stack:
         laboratory = stack.enter_context(simulated(tmp_path))
-        proxies: list[FaultProxy] = []
-
-        def between(text: str) -> str:
-            proxies.append(stack.enter_context(FaultProxy(Endpoint.of(text))))
-            return str(proxies[-1].endpoint)
-
         lab = laboratory.lab
         first = lab.station("furnace_1")
-        first = first.model_copy(update={"settings": with_endpoints(first.settings, between)})
+        settings, proxies = behind_proxies(first.settings, stack)
+        first = first.model_copy(update={"settings": settings})
         others = [s for s in lab.stations if s.name not in ("furnace_1", "furnace_2")]
         changed = lab.model_copy(update={"stations": (*others, first), "patience_s": 1.5})
         write_lab(LabFile.model_validate(changed.model_dump()), tmp_path / "lab.yaml")
