@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from instruments.drivers.wired import WiredDriver
 from instruments.site import Site
-from sdl.core.errors import ConfigError
+from sdl.core.errors import ConfigError, excerpt
 from sdl.core.extras import named_class
 from sdl.core.lab import LabFile, LabStation
 from sdl.core.yaml import place_of
@@ -73,15 +73,32 @@ def read_settings(station: LabStation, path: Path | None = None) -> Any:
     try:
         return model.model_validate(station.settings)
     except ValidationError as err:
-        first = err.errors()[0]
-        dotted = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            f"{station.name}, settings.{dotted}: {first['msg'].removeprefix('Value error, ')}",
-            got=repr(first.get("input"))[:100],
-            allowed=", ".join(model.model_fields),
-            do="correct this value",
-            where=path,
-        ) from err
+        raise _wrong_setting(station, err, list(model.model_fields), path) from err
+
+
+def _wrong_setting(
+    station: LabStation, err: ValidationError, names: list[str], path: Path | None
+) -> ConfigError:
+    first = err.errors()[0]
+    keys = ("settings", *first["loc"])
+    dotted = ".".join(map(str, keys))
+    where = None if path is None else place_of(path, "stations", station.name, *keys)
+    if first["type"] == "extra_forbidden" and len(keys) == 2:
+        near = difflib.get_close_matches(str(keys[-1]), names, n=1)
+        return ConfigError(
+            f"the driver {station.driver} of {station.name} has no such setting",
+            got=dotted,
+            allowed=", ".join(names),
+            do=f"did you mean {near[0]!r}?" if near else "correct or remove the key",
+            where=where,
+        )
+    whole = len(keys) == 1  # of several settings together: the words say what is allowed
+    return ConfigError(
+        f"{station.name}, {dotted}: {first['msg'].removeprefix('Value error, ')}",
+        got=None if whole else excerpt(first.get("input")),
+        do="correct the settings" if whole else "correct this value",
+        where=where,
+    )
 
 
 def make_drivers(lab: LabFile, site: Site, path: Path | None = None) -> dict[str, WiredDriver]:

@@ -186,7 +186,10 @@ def place_of(path: Path, *keys: str | int) -> str:
 
 
 def line_of(root: yaml.Node | None, location: Location) -> int:
-    """The line, from 1, of the deepest part of ``location`` that exists in the document."""
+    """The line, from 1, of the deepest part of ``location`` that exists in the document.
+
+    An item of a list is found by its number, or by the value of its key ``name``.
+    """
     if root is None:
         return 1
     node, line = root, root.start_mark.line
@@ -194,6 +197,10 @@ def line_of(root: yaml.Node | None, location: Location) -> int:
         if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
             node = node.value[key]
             line = node.start_mark.line
+        elif isinstance(node, yaml.SequenceNode):
+            named = next((item for item in node.value if _name_of(item) == key), None)
+            if named is not None:
+                line, node = named.start_mark.line, named
         elif isinstance(node, yaml.MappingNode):
             # Tags of discriminated unions stand in the location but not in the document.
             for name, value in node.value:
@@ -201,6 +208,15 @@ def line_of(root: yaml.Node | None, location: Location) -> int:
                     line, node = name.start_mark.line, value
                     break
     return line + 1
+
+
+def _name_of(node: yaml.Node) -> str | None:
+    """The value of the key ``name`` of a mapping."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == "name":
+                return str(value.value)
+    return None
 
 
 def _config_error(
